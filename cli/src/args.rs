@@ -1,0 +1,251 @@
+//! The command line: what there is to say, and nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use proofs::slug::Slug;
+
+/// Where the store is when nothing is said.
+pub const DATA_DEFAULT: &str = "reestr-data";
+
+/// Reestr: signed registers of public services.
+#[derive(Parser)]
+#[command(name = "reestr", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Load sample registers and people into a store, serve it, and say what to try.
+    Demo(Demo),
+    /// Serve a store over HTTP.
+    Serve(Serve),
+    /// Append entries, signed here with a department's key.
+    Append(Append),
+    /// Verify registers over HTTP: exit 0 verified, 1 something is wrong, 2 could not check.
+    Audit(Audit),
+    /// Bring a register in.
+    #[command(subcommand)]
+    Import(Import),
+    /// Write a register out.
+    #[command(subcommand)]
+    Export(Export),
+    /// Rebuild a projection from the entries.
+    Replay(Replay),
+    /// Make, enrol and list keys.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Make a bearer token of the store's own issuer.
+    Token(Token),
+    /// Print the reference of this command line, as in docs/reference/cli.md.
+    #[command(hide = true)]
+    Reference,
+}
+
+/// Which store: embedded SQLite in a directory, or a PostgreSQL database.
+#[derive(Args, Clone)]
+pub struct StoreArgs {
+    /// Directory of the embedded store.
+    #[arg(long, value_name = "DIR", default_value = DATA_DEFAULT)]
+    pub data: PathBuf,
+    /// PostgreSQL database to use instead of the embedded store, as postgres://user@host/name.
+    #[arg(long, value_name = "URL", env = "REESTR_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Configuration file (TOML). Without it, DIR/reestr.toml if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `reestr demo`.
+#[derive(Args)]
+pub struct Demo {
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Address to serve on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Sample people to generate.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
+    pub people: u64,
+}
+
+/// `reestr serve`.
+#[derive(Args)]
+pub struct Serve {
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Address to serve on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `reestr append`.
+#[derive(Args)]
+pub struct Append {
+    /// NDJSON file of entries, one object a line; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The register.
+    #[arg(long, value_name = "SLUG")]
+    pub register: Slug,
+    /// The department that issues the entries.
+    #[arg(long, value_name = "SLUG")]
+    pub department: Slug,
+    /// File with the department's private key, made by `reestr keys generate`.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Server to append to.
+    #[arg(long, value_name = "URL", required_unless_present = "local")]
+    pub url: Option<String>,
+    /// File with the bearer token for the server.
+    #[arg(long, value_name = "FILE", required_unless_present = "local")]
+    pub token_file: Option<PathBuf>,
+    /// Append to the store directly, without a server.
+    #[arg(long, conflicts_with = "url")]
+    pub local: bool,
+    /// The store, with --local.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `reestr audit`.
+#[derive(Args)]
+pub struct Audit {
+    /// Server to audit.
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// Only this register.
+    #[arg(long, value_name = "SLUG")]
+    pub register: Option<Slug>,
+    /// Directory that keeps checkpoints and keys from one audit to the next.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// File with an auditor's bearer token: the bodies that it opens are checked too.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `reestr import …`.
+#[derive(Subcommand)]
+pub enum Import {
+    /// A register in Register Serialisation Format (GOV.UK Registers).
+    Rsf {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The register to import into; it is defined when new.
+        #[arg(long, value_name = "SLUG")]
+        register: Slug,
+        /// The department that owns it; it is established when new.
+        #[arg(long, value_name = "SLUG")]
+        department: Slug,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// `reestr export …`.
+#[derive(Subcommand)]
+pub enum Export {
+    /// A public register in Register Serialisation Format.
+    Rsf {
+        /// The register.
+        #[arg(long, value_name = "SLUG")]
+        register: Slug,
+        /// File to write; standard output without it.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// `reestr replay`.
+#[derive(Args)]
+pub struct Replay {
+    /// account, history or view.
+    #[arg(long, value_name = "P")]
+    pub projection: String,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `reestr keys …`.
+#[derive(Subcommand)]
+pub enum Keys {
+    /// Make a private key in a file readable by its owner alone, and print its public half as JWK.
+    Generate {
+        /// The file to make; it must not exist.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Enrol a public key (JWK file, or a private key file) for a department.
+    Enrol {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The department.
+        #[arg(long, value_name = "SLUG")]
+        department: Slug,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Revoke a department's key from now on.
+    Revoke {
+        /// Thumbprint of the key.
+        #[arg(value_name = "KID")]
+        kid: String,
+        /// The department.
+        #[arg(long, value_name = "SLUG")]
+        department: Slug,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List departments' keys and registers' verifier keys.
+    List {
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// `reestr token`.
+#[derive(Args)]
+pub struct Token {
+    /// citizen, official, department, auditor or operator.
+    #[arg(long)]
+    pub role: String,
+    /// Whom it stands for: the person's record, or a system's name.
+    #[arg(long)]
+    pub subject: String,
+    /// The department, for an official or a department's system.
+    #[arg(long)]
+    pub department: Option<Slug>,
+    /// Scopes, for an auditor: "bodies:*" or "bodies:<register>", space-separated.
+    #[arg(long)]
+    pub scope: Option<String>,
+    /// How long it is good for, in minutes.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=525_600))]
+    pub minutes: u32,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}

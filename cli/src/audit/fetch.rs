@@ -1,0 +1,182 @@
+//! What an audit reads from a server, over HTTP.
+
+use std::time::Duration;
+
+use proofs::body::Salt;
+use proofs::slug::Slug;
+use proofs::tile::TilePath;
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A response larger than this is not read: the largest legitimate one is a page of bodies.
+const RESPONSE_BYTES_MAX: usize = 64 << 20;
+/// Entries asked for in one page: the size of a bundle.
+const PAGE: u64 = 256;
+/// A server that says nothing for so long cannot be checked.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why nothing can be said about a server: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum CouldNotCheck {
+    /// No answer, or one that broke off.
+    #[error("could not read {url}: {source}; check the address and that the server is running")]
+    Http {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// An answer other than 200.
+    #[error("{url} answered {status}, so the audit cannot go on")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: StatusCode,
+    },
+    /// An answer that is not of the form the API has.
+    #[error("{url} answered something that is not a Reestr server's answer: {what}")]
+    Unexpected {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// `--register` names none of the server's registers.
+    #[error("the server has no register {0:?}; GET /v1/registers lists those it has")]
+    NoSuchRegister(String),
+    /// The state directory cannot be read or written.
+    #[error("could not use the state in {path}: {what}")]
+    State {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        what: String,
+    },
+    /// The address is not a URL.
+    #[error("{0:?} is not a URL such as https://registers.example.gov")]
+    Url(String),
+}
+
+/// The private half of an entry as served, for those who may see it.
+#[derive(Deserialize)]
+pub struct Served {
+    /// Leaf index.
+    pub index: u64,
+    /// The statement as listed: must be the leaf's.
+    pub statement: String,
+    /// The body, if it may be seen.
+    pub body: Option<Box<RawValue>>,
+    /// Its salt.
+    pub salt: Option<Salt>,
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+    next: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    slug: Slug,
+}
+
+/// A client for one server.
+pub struct Fetch {
+    client: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Fetch {
+    /// A client for the server at `url`.
+    pub fn new(url: &str, token: Option<String>) -> Result<Self, CouldNotCheck> {
+        let base = url.trim_end_matches('/').to_owned();
+        if !(base.starts_with("http://") || base.starts_with("https://")) {
+            return Err(CouldNotCheck::Url(url.to_owned()));
+        }
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(|source| CouldNotCheck::Http { url: base.clone(), source })?;
+        Ok(Self { client, base, token })
+    }
+
+    /// The registers that the server says it has.
+    pub async fn registers(&self) -> Result<Vec<Slug>, CouldNotCheck> {
+        let page: Page<Listed> = self.json("/v1/registers").await?;
+        Ok(page.items.into_iter().map(|item| item.slug).collect())
+    }
+
+    /// A register's checkpoint, as it is signed.
+    pub async fn checkpoint(&self, register: &Slug) -> Result<String, CouldNotCheck> {
+        self.text(&format!("/v1/registers/{register}/checkpoint")).await
+    }
+
+    /// A register's verifier key (vkey).
+    pub async fn key(&self, register: &Slug) -> Result<String, CouldNotCheck> {
+        Ok(self.text(&format!("/v1/registers/{register}/key")).await?.trim_end().to_owned())
+    }
+
+    /// A tile or entry bundle; `None` where the server has none.
+    pub async fn tile(&self, register: &Slug, path: &TilePath) -> Result<Option<Vec<u8>>, CouldNotCheck> {
+        match self.bytes(&format!("/v1/registers/{register}/{path}")).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(CouldNotCheck::Status { status: StatusCode::NOT_FOUND | StatusCode::GONE, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of entries with the bodies that may be seen, from this index on. `None`: none may be seen at all.
+    pub async fn entries(&self, register: &Slug, from: u64) -> Result<Option<Vec<Served>>, CouldNotCheck> {
+        let after = from.checked_sub(1).map_or(String::new(), |after| format!("&after={after}"));
+        match self.json::<Page<Served>>(&format!("/v1/registers/{register}/entries?limit={PAGE}{after}")).await {
+            Ok(page) => {
+                let _ = page.next;
+                Ok(Some(page.items))
+            }
+            Err(CouldNotCheck::Status {
+                status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn text(&self, path: &str) -> Result<String, CouldNotCheck> {
+        let bytes = self.bytes(path).await?;
+        String::from_utf8(bytes).map_err(|_| self.unexpected(path, "it is not UTF-8"))
+    }
+
+    async fn json<T: for<'de> Deserialize<'de>>(&self, path: &str) -> Result<T, CouldNotCheck> {
+        let bytes = self.bytes(path).await?;
+        serde_json::from_slice(&bytes).map_err(|error| self.unexpected(path, &error.to_string()))
+    }
+
+    fn unexpected(&self, path: &str, what: &str) -> CouldNotCheck {
+        CouldNotCheck::Unexpected { url: format!("{}{path}", self.base), what: what.to_owned() }
+    }
+
+    async fn bytes(&self, path: &str) -> Result<Vec<u8>, CouldNotCheck> {
+        let url = format!("{}{path}", self.base);
+        let failed = |source| CouldNotCheck::Http { url: url.clone(), source };
+        let mut request = self.client.get(&url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let mut response = request.send().await.map_err(failed)?;
+        if response.status() != StatusCode::OK {
+            return Err(CouldNotCheck::Status { url, status: response.status() });
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > RESPONSE_BYTES_MAX {
+                return Err(self.unexpected(path, "it is larger than 64 MiB"));
+            }
+        }
+        Ok(bytes)
+    }
+}

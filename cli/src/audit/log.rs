@@ -1,0 +1,218 @@
+//! One register's log: its checkpoint, and its leaves hashed into the root.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use proofs::checkpoint::{self, Checkpoint};
+use proofs::hash::{Hash, leaf_hash};
+use proofs::merkle::Frontier;
+use proofs::note::VerifierKey;
+use proofs::slug::Slug;
+use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, tile_root};
+
+use super::fetch::{CouldNotCheck, Fetch};
+use super::report::{Fault, RegisterReport};
+use super::state::{Pin, Pins};
+use super::log_fault;
+
+/// Bundles fetched ahead: enough to hide a network's latency, few enough to hold in memory (16 × 256 leaves).
+const AHEAD: usize = 16;
+
+/// A log as of the checkpoint that was fetched first.
+pub struct Log {
+    /// The register.
+    pub register: Slug,
+    /// Key and checkpoint as served; `None` where they did not verify.
+    pub head: Option<Pin>,
+    /// What was kept of it the last time.
+    pub kept: Option<Pin>,
+    /// Faults found in the checkpoint itself.
+    pub faults: Vec<Fault>,
+}
+
+impl Log {
+    /// Fetches and opens the checkpoint.
+    pub async fn open(fetch: &Fetch, register: &Slug, pins: &Pins) -> Result<Self, CouldNotCheck> {
+        let note = fetch.checkpoint(register).await?;
+        let key = fetch.key(register).await?;
+        let kept = pins.get(register).cloned();
+        let mut log = Self { register: register.clone(), head: None, kept, faults: Vec::new() };
+        match open(&key, note, register) {
+            Ok(pin) => log.head = Some(pin),
+            Err(detail) => log.faults.push(log_fault("checkpoint-signature", detail)),
+        }
+        if let (Some(head), Some(kept)) = (&log.head, &log.kept) {
+            if head.key != kept.key {
+                log.faults.push(log_fault("key-changed", "the register's key is not the one kept from the last audit"));
+            }
+            if head.checkpoint.size < kept.checkpoint.size {
+                let detail = format!(
+                    "the register has {} entries; at the last audit it had {}",
+                    head.checkpoint.size, kept.checkpoint.size
+                );
+                log.faults.push(log_fault("consistency", detail));
+            }
+        }
+        Ok(log)
+    }
+
+    /// Entries in the checkpoint.
+    pub fn size(&self) -> u64 {
+        self.head.as_ref().map_or(0, |head| head.checkpoint.size)
+    }
+}
+
+fn open(key: &str, note: String, register: &Slug) -> Result<Pin, String> {
+    let key: VerifierKey = key.parse().map_err(|error| format!("the register's key: {error}"))?;
+    let checkpoint: Checkpoint =
+        checkpoint::open(&note, &key).map_err(|error| format!("the checkpoint: {error}"))?;
+    if !checkpoint.origin.ends_with(&format!("/registers/{register}")) {
+        return Err(format!("the checkpoint is of another log: {}", checkpoint.origin));
+    }
+    Ok(Pin { key, note, checkpoint })
+}
+
+/// Hashes leaves into the tree, and the tree against the checkpoint, the tiles and what was kept.
+pub struct Hashing {
+    tree: Frontier,
+    /// Node hashes by tile level: level 0 holds only those of the tile being filled.
+    levels: Vec<Vec<Hash>>,
+    kept: Option<(u64, Hash)>,
+    root_at_kept: Option<Hash>,
+}
+
+impl Hashing {
+    fn new(log: &Log) -> Self {
+        let kept = log.kept.as_ref().map(|pin| (pin.checkpoint.size, pin.checkpoint.root));
+        let tree = Frontier::new();
+        let root_at_kept = kept.filter(|(size, _)| *size == 0).map(|_| tree.root());
+        Self { tree, levels: vec![Vec::new()], kept, root_at_kept }
+    }
+
+    fn push(&mut self, leaf: &[u8]) {
+        let hash = leaf_hash(leaf);
+        self.tree.push(hash);
+        if self.kept.is_some_and(|(size, _)| size == self.tree.size()) {
+            self.root_at_kept = Some(self.tree.root());
+        }
+        self.levels[0].push(hash);
+        let mut level = 0;
+        while self.levels[level].len() % TILE_WIDTH == 0 {
+            let start = self.levels[level].len() - TILE_WIDTH;
+            let root = tile_root(&self.levels[level][start..]);
+            if self.levels.len() == level + 1 {
+                self.levels.push(Vec::new());
+            }
+            self.levels[level + 1].push(root);
+            level += 1;
+        }
+    }
+}
+
+/// Reads a log's leaves in order and gives each bundle to `each`; then compares root and hash tiles.
+///
+/// Faults go to the report. Returns false when the leaves could not be trusted to be the log's.
+pub async fn walk(
+    fetch: &Fetch,
+    log: &Log,
+    report: &mut RegisterReport,
+    mut each: impl AsyncFnMut(u64, Vec<Vec<u8>>, &mut RegisterReport) -> Result<(), CouldNotCheck>,
+) -> Result<bool, CouldNotCheck> {
+    let Some(head) = &log.head else { return Ok(false) };
+    let size = head.checkpoint.size;
+    let mut hashing = Hashing::new(log);
+    let paths = paths(TileLevel::Entries, size);
+    let mut bundles = stream::iter(paths.iter().map(|path| async move {
+        Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, path).await?))
+    }))
+    .buffered(AHEAD);
+    while let Some((path, bundle)) = bundles.try_next().await? {
+        let first = path.index * TILE_WIDTH as u64;
+        let leaves = bundle.as_deref().map(bundle_decode);
+        let leaves = match leaves {
+            Some(Ok(leaves)) if leaves.len() == usize::from(path.width) => leaves,
+            Some(Ok(leaves)) => {
+                let detail = format!("{path} holds {} entries, not {}", leaves.len(), path.width);
+                report.fault(Fault { index: Some(first), record: None, rule: "bundle", detail });
+                return Ok(false);
+            }
+            Some(Err(error)) => {
+                let detail = format!("{path}: {error}");
+                report.fault(Fault { index: Some(first), record: None, rule: "bundle", detail });
+                return Ok(false);
+            }
+            None => {
+                let detail = format!("{path} is not served though the checkpoint covers it");
+                report.fault(Fault { index: Some(first), record: None, rule: "bundle", detail });
+                return Ok(false);
+            }
+        };
+        for leaf in &leaves {
+            hashing.push(leaf);
+        }
+        each(first, leaves, report).await?;
+    }
+    drop(bundles);
+    compare_roots(head, &hashing, report);
+    compare_tiles(fetch, log, size, &hashing, report).await?;
+    Ok(true)
+}
+
+fn compare_roots(head: &Pin, hashing: &Hashing, report: &mut RegisterReport) {
+    if hashing.tree.root() != head.checkpoint.root {
+        let detail = format!(
+            "the {} leaves served have the root {}, the checkpoint states {}",
+            hashing.tree.size(),
+            hashing.tree.root(),
+            head.checkpoint.root
+        );
+        report.fault(log_fault("root", detail));
+    }
+    if let (Some((size, root)), Some(now)) = (hashing.kept, hashing.root_at_kept) {
+        if root == now {
+            report.consistent_with = Some(size);
+        } else {
+            let detail = format!("the first {size} entries are not those of the last audit: the past was rewritten");
+            report.fault(log_fault("consistency", detail));
+        }
+    }
+}
+
+/// The hash tiles must say what the leaves say: proofs are made from them.
+async fn compare_tiles(
+    fetch: &Fetch,
+    log: &Log,
+    size: u64,
+    hashing: &Hashing,
+    report: &mut RegisterReport,
+) -> Result<(), CouldNotCheck> {
+    for (level, hashes) in (0..).zip(&hashing.levels) {
+        let nodes = size >> (8 * u32::from(level));
+        let paths = paths(TileLevel::Hash(level), nodes);
+        let mut tiles = stream::iter(paths.iter().map(|path| async move {
+            Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, path).await?))
+        }))
+        .buffered(AHEAD);
+        while let Some((path, tile)) = tiles.try_next().await? {
+            let start = usize::try_from(path.index).unwrap_or(usize::MAX).saturating_mul(TILE_WIDTH);
+            let expected: Vec<u8> = hashes
+                .iter()
+                .skip(start)
+                .take(usize::from(path.width))
+                .flat_map(|hash| hash.as_bytes().iter().copied())
+                .collect();
+            if tile.as_deref() != Some(&expected) {
+                report.fault(log_fault("tile", format!("{path} does not hold the hashes of the leaves")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tiles of a level that has so many nodes, the last perhaps partial.
+fn paths(level: TileLevel, nodes: u64) -> Vec<TilePath> {
+    let width = TILE_WIDTH as u64;
+    let full = (0..nodes / width).map(|index| (index, width));
+    let partial = (!nodes.is_multiple_of(width)).then_some((nodes / width, nodes % width));
+    full.chain(partial)
+        .filter_map(|(index, width)| Some(TilePath { level, index, width: u16::try_from(width).ok()? }))
+        .collect()
+}

@@ -1,0 +1,106 @@
+//! `reestr audit`: verifies registers over HTTP alone, trusting nothing that the server says of itself.
+//!
+//! The order of things: every checkpoint is fetched first; then `departments` and `registers` are verified, since
+//! they say which keys and which definitions were in force when; then each register asked for.
+//! A fault is evidence (exit 1); not being able to look is not (exit 2).
+
+pub mod fetch;
+pub mod log;
+pub mod platform;
+pub mod register;
+pub mod report;
+pub mod state;
+
+use std::path::PathBuf;
+
+use domain::definitions::Definitions;
+use domain::departments::Departments;
+use proofs::slug::Slug;
+
+use crate::progress::Progress;
+use fetch::{CouldNotCheck, Fetch};
+use log::Log;
+use report::{Fault, RegisterReport, Report};
+use state::Pins;
+
+/// What to audit, and against what.
+pub struct Request {
+    /// Base URL of the server.
+    pub url: String,
+    /// Bearer token: what it may see is checked too.
+    pub token: Option<String>,
+    /// Only this register (the platform's own are verified all the same).
+    pub register: Option<Slug>,
+    /// Where checkpoints and keys are kept from one audit to the next.
+    pub state: Option<PathBuf>,
+}
+
+/// What the platform's own registers say: who may sign, and what is allowed.
+pub struct Trust {
+    /// Keys of departments, and when each was in force.
+    pub departments: Departments,
+    /// Definitions of registers, and when each was in force.
+    pub definitions: Definitions,
+}
+
+/// Audits a server. `Err` means that it could not be checked, not that it is wrong.
+pub async fn run(request: &Request, progress: &Progress) -> Result<Report, CouldNotCheck> {
+    let fetch = Fetch::new(&request.url, request.token.clone())?;
+    let mut pins = Pins::open(request.state.clone())?;
+    let listed = fetch.registers().await?;
+    if let Some(slug) = &request.register
+        && !listed.contains(slug)
+    {
+        return Err(CouldNotCheck::NoSuchRegister(slug.to_string()));
+    }
+    let mut report = Report::new(&request.url);
+    for slug in pins.registers().filter(|slug| !listed.contains(slug)) {
+        report.registers.push(RegisterReport::missing(slug.clone()));
+    }
+
+    let others: Vec<Slug> = listed.iter().filter(|slug| !platform::is_root(slug)).cloned().collect();
+    let wanted: Vec<Slug> =
+        others.into_iter().filter(|slug| request.register.as_ref().is_none_or(|only| only == slug)).collect();
+    let mut logs = Vec::with_capacity(wanted.len());
+    for slug in wanted {
+        logs.push(Log::open(&fetch, &slug, &pins).await?);
+    }
+    // Fetched last, so that every key and definition which the other logs rely on is in them.
+    let (trust, roots) = platform::verify(&fetch, &pins, progress).await?;
+    for root in roots {
+        finish(root, &mut report, &mut pins);
+    }
+    let entries: u64 = logs.iter().map(Log::size).sum();
+    let bar = progress.bar("entries verified", entries);
+    for log in logs {
+        let outcome = register::verify(&fetch, log, &trust, &bar).await?;
+        finish(outcome, &mut report, &mut pins);
+    }
+    bar.finish();
+    report.conclude();
+    pins.save()?;
+    Ok(report)
+}
+
+/// One register's outcome: what to report, and the checkpoint to keep if all was well.
+pub struct Outcome {
+    /// For the report.
+    pub report: RegisterReport,
+    /// The checkpoint and verifier key that were verified.
+    pub pin: Option<state::Pin>,
+}
+
+fn finish(outcome: Outcome, report: &mut Report, pins: &mut Pins) {
+    // A log with a fault keeps its old pin: the next audit must find the fault again.
+    if outcome.report.faults.is_empty()
+        && let Some(pin) = outcome.pin
+    {
+        pins.keep(outcome.report.register.clone(), pin);
+    }
+    report.registers.push(outcome.report);
+}
+
+/// A fault that concerns a register as a whole.
+pub(crate) fn log_fault(rule: &'static str, detail: impl Into<String>) -> Fault {
+    Fault { index: None, record: None, rule, detail: detail.into() }
+}

@@ -1,0 +1,76 @@
+//! Settings of an installation: a TOML file, then `REESTR_…` variables, then the command line.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::args::StoreArgs;
+use crate::failure::Failure;
+
+/// All settings. `docs/operators.md` describes each.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address to serve on.
+    pub listen: SocketAddr,
+    /// Name of the log: a schema-less URL prefix, fixed when the store is made.
+    pub log_name: String,
+    /// `aud` that bearer tokens must have.
+    pub audience: String,
+    /// Requests a second that one client may make, sustained.
+    pub requests_per_second: u32,
+    /// Requests that one client may make at once.
+    pub requests_burst: u32,
+    /// Issuers of bearer tokens, besides the store's own.
+    pub issuers: Vec<api::auth::IssuerConfig>,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+    /// Directives of what to log, as in `info,sqlx=warn`.
+    pub log: String,
+}
+
+/// How log lines look.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            log_name: "reestr.localhost".to_owned(),
+            audience: "reestr".to_owned(),
+            requests_per_second: 200,
+            requests_burst: 400,
+            issuers: Vec::new(),
+            log_format: LogFormat::Text,
+            log: "warn,reestr=info,api=info,eventstore=info,projections=info".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings of a store. The error names the setting and where it came from.
+    pub fn read(store: &StoreArgs) -> Result<Self, Failure> {
+        let inside = store.data.join("reestr.toml");
+        let file: &Path = match &store.config {
+            Some(file) if file.exists() => file,
+            Some(file) => return Err(Failure::usage(format!("there is no configuration file {}", file.display()))),
+            None => &inside,
+        };
+        Figment::from(Serialized::defaults(Self::default()))
+            .merge(Toml::file_exact(file))
+            // Which store is said on the command line, before there is any configuration.
+            .merge(Env::prefixed("REESTR_").ignore(&["database", "test_postgres"]))
+            .extract()
+            .map_err(|error| Failure::usage(format!("the configuration is wrong: {error}")))
+    }
+}

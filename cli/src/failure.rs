@@ -1,0 +1,52 @@
+//! How a command ends when it does not succeed: one sentence on standard error, and an exit code.
+
+use std::error::Error;
+use std::fmt;
+
+/// A command that did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    /// Exit code: 1 for a command that failed, 2 for one that could not even begin.
+    pub code: u8,
+}
+
+impl Failure {
+    /// What was asked for cannot be done as it was said.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
+    }
+
+    /// What was asked for failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// What was asked for failed, for this reason and those behind it.
+    pub fn because(what: &str, error: &(dyn Error + 'static)) -> Self {
+        Self { message: format!("{what}: {}", chain(error)), code: 1 }
+    }
+}
+
+/// An error with what caused it, each said once.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {}
