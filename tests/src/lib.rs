@@ -1,1 +1,8 @@
-//! Placeholder, replaced as the crate is built.
+//! What the end-to-end tests stand on: a real `reestr` process over a real store, on loopback.
+//!
+//! In scope: starting, stopping and killing the binary, and its stores. Not in scope: anything that the binary
+//! should do itself; a test that needs a helper here to be right is testing the helper.
+
+pub mod postgres;
+pub mod server;
+pub mod store;

@@ -1,0 +1,43 @@
+//! `reestr audit`.
+
+use std::fs;
+use std::process::ExitCode;
+
+use crate::args::Audit;
+use crate::audit::{self, Request};
+use crate::failure::{Failure, chain};
+use crate::progress::Progress;
+
+/// Something is wrong with what was audited.
+const WRONG: u8 = 1;
+/// The audit could not be made.
+const COULD_NOT_CHECK: u8 = 2;
+
+/// Audits, prints the report, and says by its exit code what was found.
+pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
+    let token = match &args.token_file {
+        Some(file) => Some(
+            fs::read_to_string(file)
+                .map_err(|error| Failure::usage(format!("cannot read the token in {}: {error}", file.display())))?
+                .trim()
+                .to_owned(),
+        ),
+        None => None,
+    };
+    let request = Request { url: args.url, token, register: args.register, state: args.state };
+    let progress = if args.json { Progress::Silent } else { Progress::detect() };
+    let report = match audit::run(&request, progress).await {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("reestr: could not check: {}", chain(&error));
+            return Ok(ExitCode::from(COULD_NOT_CHECK));
+        }
+    };
+    if args.json {
+        let json = serde_json::to_string_pretty(&report).map_err(|error| Failure::because("the report", &error))?;
+        println!("{json}");
+    } else {
+        println!("{report}");
+    }
+    Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+}

@@ -1,0 +1,12 @@
+//! One file a command.
+
+pub mod append;
+pub mod audit;
+pub mod demo;
+pub mod export;
+pub mod import;
+pub mod keys;
+pub mod reference;
+pub mod replay;
+pub mod serve;
+pub mod token;

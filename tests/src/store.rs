@@ -1,0 +1,55 @@
+//! A fresh store for a test: a directory, and on PostgreSQL a database of its own as well.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::postgres::Database;
+
+/// Which store a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The embedded store.
+    Sqlite,
+    /// A database on the test server.
+    Postgres,
+}
+
+/// Both, for tests that loop.
+pub const BOTH: [Kind; 2] = [Kind::Sqlite, Kind::Postgres];
+
+/// A store that goes away with the test.
+pub struct Store {
+    directory: TempDir,
+    database: Option<Database>,
+}
+
+impl Store {
+    /// A fresh, empty store.
+    pub async fn fresh(kind: Kind) -> Self {
+        let database = match kind {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(Database::create().await),
+        };
+        Self { directory: tempfile::tempdir().expect("a temporary directory"), database }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The URL of its database, on PostgreSQL.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_ref().map(Database::url)
+    }
+
+    /// `--data DIR [--database URL]`.
+    pub fn args(&self) -> Vec<String> {
+        let mut args = vec!["--data".to_owned(), self.data().display().to_string()];
+        if let Some(url) = self.database() {
+            args.extend(["--database".to_owned(), url.to_owned()]);
+        }
+        args
+    }
+}
