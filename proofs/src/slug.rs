@@ -1,0 +1,103 @@
+//! Names that may stand in a statement: of registers and departments ([`Slug`]), and of entry types ([`EntryType`]).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::encoding;
+
+/// Name of a register or a department: `[a-z][a-z0-9-]{1,62}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slug(String);
+
+/// Name of an entry type: `[a-z][a-z0-9-]{0,62}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryType(String);
+
+/// Why a text is no [`Slug`] or [`EntryType`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a {what} is {length_min} to 63 lower-case Latin letters, digits and hyphens, and begins with a letter"
+)]
+pub struct NameError {
+    what: &'static str,
+    length_min: usize,
+}
+
+const LENGTH_MAX: usize = 63;
+
+fn check(text: &str, what: &'static str, length_min: usize) -> Result<(), NameError> {
+    let fits = (length_min..=LENGTH_MAX).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits { Ok(()) } else { Err(NameError { what, length_min }) }
+}
+
+macro_rules! name {
+    ($type:ident, $what:literal, $length_min:literal) => {
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                check(text, $what, $length_min)?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                check(&text, $what, $length_min)?;
+                Ok(Self(text))
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+
+        impl PartialEq<str> for $type {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+
+        impl PartialEq<&str> for $type {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+
+        encoding::serde_as_text!($type);
+    };
+}
+
+name!(Slug, "slug", 2);
+name!(EntryType, "entry type", 1);
