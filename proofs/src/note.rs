@@ -213,9 +213,12 @@ impl NoteSigner {
     }
 }
 
-/// Signs a text with each of the signers.
+/// Signs a text with each of the signers, of whom there is at least one.
 pub fn sign(text: &str, signers: &[NoteSigner]) -> Result<SignedNote, NoteError> {
     check_text(text)?;
+    if signers.is_empty() {
+        return Err(NoteError::NotSigned);
+    }
     let signatures = signers
         .iter()
         .map(|signer| NoteSignature {

@@ -351,9 +351,10 @@ fn explain_payload(bytes: &[u8]) -> StatementError {
     if let Err(error) = check_names(PAYLOAD, &MEMBERS, &members) {
         return error;
     }
-    match MEMBERS.iter().find(|name| **name != "version" && !members[**name].is_string()) {
+    let is_text = |name: &str| members.get(name).is_some_and(Value::is_string);
+    match MEMBERS.iter().find(|name| **name != "version" && !is_text(name)) {
         Some(name) => StatementError::Member { name, wanted: "a string" },
-        None if !members["version"].is_u64() => VERSION,
+        None if !members.get("version").is_some_and(Value::is_u64) => VERSION,
         // Only an escape in a string is left, which the canonical form would not have.
         None => StatementError::NotCanonical,
     }
@@ -367,7 +368,10 @@ impl fmt::Display for SignedStatement {
 
 impl fmt::Debug for SignedStatement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedStatement").field("kid", &self.kid).field("statement", &self.statement).finish()
+        f.debug_struct("SignedStatement")
+            .field("kid", &self.kid)
+            .field("statement", &self.statement)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Checking proofs, as RFC 9162 sections 2.1.3.2 and 2.1.4.2 do, and the same for subtrees
 //! (draft-ietf-plants-merkle-tree-certs section 4, by its procedures for subtrees).
 //!
-//! A proof is refused before any hashing is wasted on it when its length alone cannot be right: every loop is bounded by 64.
+//! However long a proof is, no more than 64 of its hashes are looked at.
 
 use super::{ProofError, SIZE_MAX};
 use crate::hash::{EMPTY_ROOT, Hash, node_hash};
@@ -25,10 +25,10 @@ pub fn verify_inclusion(
         }
         if place & 1 == 1 || place == last {
             hash = node_hash(sibling, &hash);
-            // At the right edge, levels at which there is no right sibling are passed over.
+            // At the right edge, levels at which there is no right sibling are passed over. Here place is never 0.
             let skip = place.trailing_zeros();
-            place = place.checked_shr(skip).unwrap_or(0);
-            last = last.checked_shr(skip).unwrap_or(0);
+            place >>= skip;
+            last >>= skip;
         } else {
             hash = node_hash(&hash, sibling);
         }
