@@ -1,1 +1,11 @@
-//! End-to-end tests.
+//! End-to-end tests: the real binary, real stores, loopback. They mirror what the README and the guides promise.
+
+mod append;
+mod audit;
+mod commands;
+mod crash;
+mod demo;
+mod outsider;
+mod rsf;
+mod servers;
+mod shared;

@@ -60,3 +60,89 @@ impl Drop for Database {
         }
     }
 }
+
+/// A PostgreSQL server of a test's own, to be shut down while it works.
+pub struct Cluster {
+    directory: tempfile::TempDir,
+    port: u16,
+}
+
+impl Cluster {
+    /// Makes and starts a server on a free port of 127.0.0.1.
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let port = free_port();
+        let cluster = Self { directory, port };
+        if is_root() {
+            let owned = std::process::Command::new("chown").arg("postgres").arg(cluster.directory.path()).status();
+            assert!(owned.expect("chown is there").success());
+        }
+        let data = cluster.data();
+        cluster.tool("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
+        cluster.resume();
+        cluster
+    }
+
+    /// URL of its administrative database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Ends every session at once, as when the machine loses power: recovery follows at the next start.
+    pub fn stop_immediately(&self) {
+        self.tool("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
+    }
+
+    /// Starts it again.
+    pub fn resume(&self) {
+        let socket = self.directory.path().display();
+        let options = format!("-p {} -k {socket} -c listen_addresses=127.0.0.1", self.port);
+        let log = self.directory.path().join("log").display().to_string();
+        self.tool("pg_ctl", &["-D", &self.data(), "-o", &options, "-l", &log, "-w", "start"]);
+    }
+
+    fn data(&self) -> String {
+        self.directory.path().join("data").display().to_string()
+    }
+
+    /// Runs one of PostgreSQL's own programs, as a user that it accepts (never root).
+    fn tool(&self, name: &str, args: &[&str]) {
+        let program = programs().join(name);
+        let mut command = if is_root() {
+            let mut command = std::process::Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(&program);
+            command
+        } else {
+            std::process::Command::new(&program)
+        };
+        command.args(args).current_dir(self.directory.path());
+        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+        let status = command.status().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        assert!(status.success(), "{name} failed; see {}", self.directory.path().join("log").display());
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.directory.path().join("data/postmaster.pid").exists() {
+            self.stop_immediately();
+        }
+    }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Where Debian keeps PostgreSQL's programs: the newest version there is.
+fn programs() -> std::path::PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed by tests/run");
+    let newest = versions.flatten().map(|version| version.path().join("bin")).filter(|bin| bin.join("pg_ctl").exists());
+    newest.max().expect("PostgreSQL's programs are installed by tests/run")
+}

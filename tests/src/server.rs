@@ -133,13 +133,13 @@ impl Server {
         self.output.take().expect("once").await.unwrap_or_default()
     }
 
-    /// Kills it (SIGKILL): no chance to tidy up.
-    pub async fn kill(mut self) {
-        self.child.kill().await.expect("killed");
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     async fn signal(&self, signal: &str) {
-        let id = self.child.id().expect("it runs").to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().await.expect("kill is there");
         assert!(sent.success());
     }

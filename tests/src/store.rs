@@ -34,6 +34,11 @@ impl Store {
         Self { directory: tempfile::tempdir().expect("a temporary directory"), database }
     }
 
+    /// A store in a database that the test made itself.
+    pub fn over(database: Database) -> Self {
+        Self { directory: tempfile::tempdir().expect("a temporary directory"), database: Some(database) }
+    }
+
     /// The data directory.
     pub fn data(&self) -> &Path {
         self.directory.path()
