@@ -1,1 +1,43 @@
-//! Placeholder, replaced as the crate is built.
+//! The journal: the one order of all entries, their registers' trees, and the private keys that sign them.
+//!
+//! **In scope.** Appending ([`Store::submit`]): group commit, one transaction, gapless positions, trees and signed checkpoints in
+//! the same transaction, on SQLite and PostgreSQL alike. Reading by position, register and record. Tiles, proofs, receipts.
+//! Running aggregates over it ([`execute`], [`JournalEventStore`]). One SQL facade ([`sql`]) that projections use too.
+//!
+//! **Not in scope, and so absent.** What a register's entries mean, who may append them, what a number looks like: `domain` and
+//! `api` decide, and the journal enforces only what must hold whoever decides: versions without gaps, numbers and
+//! idempotency keys once, guards, all or nothing.
+//!
+//! **Invariants.**
+//! - A caller is told of an entry only after it is committed, and a committed entry is never lost or changed.
+//! - Positions and leaf indexes have no gaps, and become visible in order.
+//! - A log's stored root is the root of its leaves; its checkpoint never shrinks or forks, however many servers append.
+//! - What is read is checked against itself; what contradicts itself is [`StoreError::Corrupt`], never an answer.
+//!
+//! **To change the schema** add a file to `migrations/sqlite` and one of the same name to `migrations/postgres`.
+
+mod appender;
+mod clock;
+mod error;
+mod heads;
+mod keys;
+mod listen;
+mod metrics;
+mod model;
+mod reader;
+pub mod sql;
+mod store;
+pub mod testing;
+mod tree;
+mod verify;
+
+pub use clock::{Clock, Entropy};
+pub use error::{AppendError, StoreError};
+pub use keys::{CHECKPOINT, STATEMENT, TOKEN};
+pub use metrics::{AppendMetrics, Histogram};
+pub use model::{
+    Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, LogHead, NUMBER_BYTES_MAX, NewEntry, NewLog,
+    StoredEntry, SUBMISSION_ENTRIES_MAX, Submission,
+};
+pub use reader::READ_ENTRIES_MAX;
+pub use store::{BATCH_ENTRIES_MAX, Options, QUEUE_ENTRIES_MAX, Store};

@@ -1,0 +1,125 @@
+//! One batch, from the first look to the last answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::{oneshot, watch};
+
+use super::decide::{self, Decided};
+use super::lookup::{self, Signers};
+use super::{Start, Waiting, tiles, write};
+use crate::clock::Clock;
+use crate::error::{AppendError, StoreError};
+use crate::listen;
+use crate::metrics::AppendMetrics;
+use crate::model::{Appended, Submission};
+use crate::sql::{Db, Tx};
+
+/// From this many entries on, a batch is hashed and signed off the async threads: at about 5 µs an entry, a millisecond.
+const BLOCKING_ENTRIES: usize = 200;
+
+type Reply = (oneshot::Sender<Result<Vec<Appended>, AppendError>>, Instant, usize);
+
+/// Commits batches, one after the other.
+pub(super) struct Batches {
+    db: Db,
+    log_name: Arc<str>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<AppendMetrics>,
+    publish: Arc<watch::Sender<u64>>,
+    /// The only thing remembered between batches; each is checked against the log's row.
+    signers: Signers,
+}
+
+impl Batches {
+    pub(super) fn new(start: Start) -> Self {
+        Self {
+            db: start.db,
+            log_name: start.log_name.into(),
+            clock: start.clock,
+            metrics: start.metrics,
+            publish: start.publish,
+            signers: Signers::new(),
+        }
+    }
+
+    /// Commits what can be, and tells everyone. A conflict is its own submission's; any other error is everyone's.
+    pub(super) async fn run(&mut self, waiting: Vec<Waiting>) {
+        let mut batch = Vec::with_capacity(waiting.len());
+        let mut replies: Vec<Reply> = Vec::with_capacity(waiting.len());
+        let mut permits = Vec::with_capacity(waiting.len());
+        for one in waiting {
+            batch.push(one.submission);
+            replies.push((one.reply, one.since, one.weight));
+            permits.push(one._permit);
+        }
+        let answers = match self.commit(batch).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.signers.clear();
+                self.metrics.failed_batches.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, submissions = replies.len(), "a batch failed");
+                replies.iter().map(|_| Err(AppendError::Store(error.clone()))).collect()
+            }
+        };
+        drop(permits);
+        for ((reply, since, weight), answer) in replies.into_iter().zip(answers) {
+            if matches!(&answer, Err(error) if !matches!(error, AppendError::Store(_))) {
+                self.metrics.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            self.metrics.answered(since.elapsed(), weight as u64);
+            // Whoever does not wait any more is not told; the entries stand.
+            let _ = reply.send(answer);
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        batch: Vec<Submission>,
+    ) -> Result<Vec<Result<Vec<Appended>, AppendError>>, StoreError> {
+        let mut tx = self.begin().await?;
+        let facts = lookup::read(&mut tx, &batch, &self.log_name, &mut self.signers).await?;
+        let now = self.clock.now();
+        let decided = self.decide(batch, facts, now).await?;
+        if decided.logs.is_empty() {
+            tx.rollback().await?;
+            return Ok(decided.answers);
+        }
+        let tiles = tiles::filled(&mut tx, &decided.logs).await?;
+        write::write(&mut tx, &decided, &tiles).await?;
+        tx.commit().await?;
+        listen::raise(&self.publish, decided.position);
+        let entries = decided.entries.len() as u64;
+        self.metrics.entries.fetch_add(entries, Ordering::Relaxed);
+        self.metrics.batch_entries.observe(entries);
+        Ok(decided.answers)
+    }
+
+    /// A connection may have died since the last batch. Nothing is lost yet, so one more attempt, on a new one.
+    async fn begin(&self) -> Result<Tx, StoreError> {
+        match self.db.begin().await {
+            Ok(tx) => Ok(tx),
+            Err(error) => {
+                tracing::warn!(%error, "could not begin a batch; trying once more");
+                self.db.begin().await
+            }
+        }
+    }
+
+    async fn decide(
+        &self,
+        batch: Vec<Submission>,
+        facts: lookup::Facts,
+        now: proofs::time::Timestamp,
+    ) -> Result<Decided, StoreError> {
+        let entries: usize = batch.iter().map(|one| one.entries.len()).sum();
+        if entries < BLOCKING_ENTRIES {
+            return decide::decide(batch, facts, now, &self.log_name);
+        }
+        let log_name = self.log_name.clone();
+        tokio::task::spawn_blocking(move || decide::decide(batch, facts, now, &log_name))
+            .await
+            .map_err(|error| StoreError::Internal(error.to_string()))?
+    }
+}

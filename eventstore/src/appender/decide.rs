@@ -1,0 +1,292 @@
+//! Decides a batch: submission by submission, each seeing what those before it did, and each failing alone. No I/O.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use proofs::body::Salt;
+use proofs::checkpoint::Checkpoint;
+use proofs::hash::{Hash, leaf_hash};
+use proofs::key::PrivateKey;
+use proofs::leaf::Leaf;
+use proofs::merkle::Frontier;
+use proofs::note::{NoteSigner, VerifierKey};
+use proofs::slug::Slug;
+use proofs::statement::SignedStatement;
+use proofs::time::Timestamp;
+use uuid::Uuid;
+
+use super::lookup::{Facts, KeyName};
+use crate::error::{AppendError, StoreError};
+use crate::model::{Appended, NewEntry, Submission};
+
+/// What is to be written, and what to tell whom.
+pub(super) struct Decided {
+    /// One for each submission, in order.
+    pub answers: Vec<Result<Vec<Appended>, AppendError>>,
+    /// The shard's position before and after.
+    pub before: u64,
+    pub position: u64,
+    pub recorded_at: Timestamp,
+    pub entries: Vec<Accepted>,
+    pub numbers: Vec<(Slug, String, Uuid)>,
+    pub keys: Vec<UsedKey>,
+    /// Logs that were opened or extended.
+    pub logs: Vec<Touched>,
+}
+
+pub(super) struct Accepted {
+    pub position: u64,
+    pub index: u64,
+    pub leaf_hash: Hash,
+    pub statement: SignedStatement,
+    pub body: Vec<u8>,
+    pub salt: Salt,
+}
+
+pub(super) struct UsedKey {
+    pub name: KeyName,
+    pub digest: [u8; 32],
+    pub first_position: u64,
+    pub entries: u64,
+}
+
+/// A log after the batch.
+pub(super) struct Touched {
+    pub register: Slug,
+    pub opened: Option<PrivateKey>,
+    pub size_before: u64,
+    pub new_hashes: Vec<Hash>,
+    pub frontier: Frontier,
+    pub key: VerifierKey,
+    pub root: Hash,
+    pub checkpoint: String,
+}
+
+struct Log {
+    frontier: Frontier,
+    signer: Arc<NoteSigner>,
+    opened: Option<PrivateKey>,
+    size_before: u64,
+    new_hashes: Vec<Hash>,
+    touched: bool,
+}
+
+/// What one submission would change, until it is known to be taken.
+#[derive(Default)]
+struct Changes {
+    opened: Vec<(Slug, PrivateKey, NoteSigner)>,
+    records: HashMap<Uuid, (Slug, u64)>,
+    numbers: HashMap<(Slug, String), Uuid>,
+}
+
+struct State {
+    log_name: String,
+    position: u64,
+    recorded_at: Timestamp,
+    logs: HashMap<Slug, Log>,
+    records: HashMap<Uuid, (Slug, u64)>,
+    numbers: HashMap<(Slug, String), Uuid>,
+    keys: HashMap<KeyName, ([u8; 32], Vec<Appended>)>,
+    entries: Vec<Accepted>,
+    new_numbers: Vec<(Slug, String, Uuid)>,
+    new_keys: Vec<UsedKey>,
+}
+
+/// `now` is the clock's; what is recorded never goes back behind what was.
+pub(super) fn decide(
+    batch: Vec<Submission>,
+    facts: Facts,
+    now: Timestamp,
+    log_name: &str,
+) -> Result<Decided, StoreError> {
+    let before = facts.position;
+    let logs = facts.logs.into_iter().map(|(register, log)| {
+        let size_before = log.frontier.size();
+        let (frontier, signer) = (log.frontier, log.signer);
+        let log = Log { frontier, signer, opened: None, size_before, new_hashes: vec![], touched: false };
+        (register, log)
+    });
+    let mut state = State {
+        log_name: log_name.to_owned(),
+        position: before,
+        recorded_at: now.max(facts.recorded_at),
+        logs: logs.collect(),
+        records: facts.records,
+        numbers: facts.numbers,
+        keys: facts.keys,
+        entries: Vec::new(),
+        new_numbers: Vec::new(),
+        new_keys: Vec::new(),
+    };
+    let answers = batch.into_iter().map(|submission| state.submission(submission)).collect();
+    state.finish(before, answers)
+}
+
+impl State {
+    fn submission(&mut self, submission: Submission) -> Result<Vec<Appended>, AppendError> {
+        if let Some(idempotency) = &submission.idempotency {
+            let name = (idempotency.scope.clone(), idempotency.key.clone());
+            if let Some((digest, appended)) = self.keys.get(&name) {
+                if *digest != idempotency.digest {
+                    return Err(AppendError::Idempotency);
+                }
+                let replay = |one: &Appended| Appended { replayed: true, ..one.clone() };
+                return Ok(appended.iter().map(replay).collect());
+            }
+        }
+        for guard in &submission.guards {
+            let found = self.records.get(&guard.record).map_or(0, |(_, version)| *version);
+            if found != guard.version {
+                return Err(AppendError::Stale { record: guard.record, found });
+            }
+        }
+        let mut changes = Changes::default();
+        for open in &submission.opens {
+            self.open(&open.register, &open.key, &mut changes)?;
+        }
+        for new in &submission.entries {
+            self.check(new, &mut changes)?;
+        }
+        Ok(self.take(submission, changes))
+    }
+
+    fn open(&self, register: &Slug, key: &PrivateKey, changes: &mut Changes) -> Result<(), AppendError> {
+        if self.logs.contains_key(register) || changes.opened.iter().any(|(slug, ..)| slug == register) {
+            return Err(AppendError::LogExists { register: register.clone() });
+        }
+        let origin = proofs::checkpoint::origin(&self.log_name, register);
+        let signer =
+            NoteSigner::new(&origin, key.clone()).map_err(|error| AppendError::Invalid(error.to_string()))?;
+        changes.opened.push((register.clone(), key.clone(), signer));
+        Ok(())
+    }
+
+    fn check(&self, new: &NewEntry, changes: &mut Changes) -> Result<(), AppendError> {
+        let statement = new.statement.statement();
+        let (register, record) = (&statement.register, statement.record);
+        if !self.logs.contains_key(register) && !changes.opened.iter().any(|(slug, ..)| slug == register) {
+            return Err(AppendError::UnknownLog { register: register.clone() });
+        }
+        let found = match changes.records.get(&record).or_else(|| self.records.get(&record)) {
+            Some((home, _)) if home != register => {
+                return Err(AppendError::Register { record, register: home.clone() });
+            }
+            Some((_, version)) => *version,
+            None => 0,
+        };
+        if statement.version != found + 1 {
+            return Err(AppendError::Version { record, given: statement.version, found });
+        }
+        changes.records.insert(record, (register.clone(), statement.version));
+        if let Some(number) = &new.number {
+            let claim = (register.clone(), number.clone());
+            match changes.numbers.get(&claim).or_else(|| self.numbers.get(&claim)) {
+                Some(holder) if *holder != record => {
+                    return Err(AppendError::Number { register: register.clone(), holder: *holder });
+                }
+                Some(_) => {}
+                None => {
+                    changes.numbers.insert(claim, record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a submission that nothing stands against.
+    fn take(&mut self, submission: Submission, changes: Changes) -> Vec<Appended> {
+        for (register, key, signer) in changes.opened {
+            let log = Log {
+                frontier: Frontier::new(),
+                signer: Arc::new(signer),
+                opened: Some(key),
+                size_before: 0,
+                new_hashes: vec![],
+                touched: true,
+            };
+            self.logs.insert(register, log);
+        }
+        self.records.extend(changes.records);
+        let claims = changes.numbers.iter().map(|((slug, number), record)| (slug.clone(), number.clone(), *record));
+        self.new_numbers.extend(claims);
+        self.numbers.extend(changes.numbers);
+        let first_position = self.position + 1;
+        let appended: Vec<_> = submission.entries.into_iter().filter_map(|new| self.append(new)).collect();
+        if let Some(idempotency) = submission.idempotency {
+            let name = (idempotency.scope, idempotency.key);
+            let entries = appended.len() as u64;
+            self.keys.insert(name.clone(), (idempotency.digest, appended.clone()));
+            self.new_keys.push(UsedKey { name, digest: idempotency.digest, first_position, entries });
+        }
+        appended
+    }
+
+    fn append(&mut self, new: NewEntry) -> Option<Appended> {
+        let statement = new.statement.statement();
+        // There: `check` found it.
+        let log = self.logs.get_mut(&statement.register)?;
+        self.position += 1;
+        let appended = Appended {
+            position: self.position,
+            register: statement.register.clone(),
+            index: log.frontier.size(),
+            record: statement.record,
+            version: statement.version,
+            recorded_at: self.recorded_at,
+            replayed: false,
+        };
+        let leaf = Leaf { recorded_at: self.recorded_at, statement: new.statement };
+        let hash = leaf_hash(&leaf.to_bytes());
+        log.frontier.push(hash);
+        log.new_hashes.push(hash);
+        log.touched = true;
+        self.entries.push(Accepted {
+            position: appended.position,
+            index: appended.index,
+            leaf_hash: hash,
+            statement: leaf.statement,
+            body: new.body,
+            salt: new.salt,
+        });
+        Some(appended)
+    }
+
+    fn finish(
+        self,
+        before: u64,
+        answers: Vec<Result<Vec<Appended>, AppendError>>,
+    ) -> Result<Decided, StoreError> {
+        let logs = self.logs.into_iter().filter(|(_, log)| log.touched);
+        let logs = logs.map(|(register, log)| touched(register, log)).collect::<Result<_, _>>()?;
+        Ok(Decided {
+            answers,
+            before,
+            position: self.position,
+            recorded_at: self.recorded_at,
+            entries: self.entries,
+            numbers: self.new_numbers,
+            keys: self.new_keys,
+            logs,
+        })
+    }
+}
+
+/// Signs the log's new checkpoint.
+fn touched(register: Slug, log: Log) -> Result<Touched, StoreError> {
+    let root = log.frontier.root();
+    let origin = log.signer.name().to_owned();
+    let checkpoint = Checkpoint { origin, size: log.frontier.size(), root, extensions: vec![] };
+    let checkpoint = checkpoint
+        .sign(&log.signer)
+        .map_err(|error| StoreError::Internal(format!("the checkpoint of {register} cannot be signed: {error}")))?;
+    Ok(Touched {
+        register,
+        opened: log.opened,
+        size_before: log.size_before,
+        new_hashes: log.new_hashes,
+        frontier: log.frontier,
+        key: log.signer.verifier(),
+        root,
+        checkpoint,
+    })
+}

@@ -1,0 +1,213 @@
+//! What the store says about everything that a batch touches: one query each, however large the batch is.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use proofs::checkpoint;
+use proofs::key::Kid;
+use proofs::merkle::Frontier;
+use proofs::note::NoteSigner;
+use proofs::slug::Slug;
+use proofs::time::Timestamp;
+use uuid::Uuid;
+
+use crate::args;
+use crate::error::StoreError;
+use crate::heads;
+use crate::keys;
+use crate::model::{Appended, Submission};
+use crate::sql::{Col, JsonRows, Row, Tx, rows};
+use crate::store::SHARD;
+
+/// Checkpoint signers by register. A key is believed only while the log's row names it.
+pub(super) type Signers = HashMap<Slug, (Kid, Arc<NoteSigner>)>;
+/// Whose idempotency key, and the key.
+pub(super) type KeyName = (String, String);
+
+/// The state that a batch is decided on.
+pub(super) struct Facts {
+    pub position: u64,
+    pub recorded_at: Timestamp,
+    pub logs: HashMap<Slug, LogFacts>,
+    /// Where a record lives and its version.
+    pub records: HashMap<Uuid, (Slug, u64)>,
+    pub numbers: HashMap<(Slug, String), Uuid>,
+    /// What a used idempotency key stood for, and what it made.
+    pub keys: HashMap<KeyName, ([u8; 32], Vec<Appended>)>,
+}
+
+pub(super) struct LogFacts {
+    pub frontier: Frontier,
+    pub signer: Arc<NoteSigner>,
+}
+
+/// Locks the shard's head, so that nobody else appends until the transaction ends, and then reads.
+pub(super) async fn read(
+    tx: &mut Tx,
+    batch: &[Submission],
+    log_name: &str,
+    signers: &mut Signers,
+) -> Result<Facts, StoreError> {
+    let lock = match tx.dialect() {
+        crate::sql::Dialect::Sqlite => "SELECT position, recorded_at FROM shard WHERE shard = $1",
+        crate::sql::Dialect::Postgres => "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE",
+    };
+    let row = tx.fetch_optional(lock, args![SHARD]).await?;
+    let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
+    let named = |error: StoreError| error.at("shard", || SHARD.to_string());
+    Ok(Facts {
+        position: row.uint("position").map_err(named)?,
+        recorded_at: row.time("recorded_at").map_err(named)?,
+        logs: logs(tx, batch, log_name, signers).await?,
+        records: records(tx, batch).await?,
+        numbers: numbers(tx, batch).await?,
+        keys: used_keys(tx, batch).await?,
+    })
+}
+
+async fn logs(
+    tx: &mut Tx,
+    batch: &[Submission],
+    log_name: &str,
+    signers: &mut Signers,
+) -> Result<HashMap<Slug, LogFacts>, StoreError> {
+    let entries = batch.iter().flat_map(|one| &one.entries).map(|new| &new.statement.statement().register);
+    let opens = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register);
+    let wanted: BTreeSet<&Slug> = entries.chain(opens).collect();
+    let mut slugs = JsonRows::new();
+    wanted.iter().for_each(|register| slugs.push(&args![*register]));
+    let sql = format!(
+        "SELECT {} FROM {} AS r JOIN log ON shard = $2 AND register = r.slug",
+        heads::COLUMNS,
+        rows(tx.dialect(), "$1", &[("slug", Col::Text)])
+    );
+    let found = tx.fetch_all(&sql, args![slugs, SHARD]).await?;
+    let found = found.iter().map(heads::read).collect::<Result<Vec<_>, _>>()?;
+    let known = |head: &heads::Head| signers.get(&head.head.register).is_some_and(|(kid, _)| *kid == head.kid);
+    if !found.iter().all(known) {
+        load_signers(tx, &found, log_name, signers).await?;
+    }
+    let fact = |head: heads::Head| {
+        let register = head.head.register;
+        let (_, signer) = signers
+            .get(&register)
+            .filter(|(kid, _)| *kid == head.kid)
+            .ok_or_else(|| StoreError::corrupt("log", "kid", &register, "the key is not kept here"))?;
+        Ok((register, LogFacts { frontier: head.frontier, signer: signer.clone() }))
+    };
+    found.into_iter().map(fact).collect()
+}
+
+async fn load_signers(
+    tx: &mut Tx,
+    heads: &[heads::Head],
+    log_name: &str,
+    signers: &mut Signers,
+) -> Result<(), StoreError> {
+    let mut wanted = JsonRows::new();
+    heads.iter().for_each(|head| wanted.push(&args![&head.head.register, &head.kid]));
+    let sql = format!(
+        "SELECT k.owner, k.kid, k.seed FROM {} AS r
+         JOIN signing_key k ON k.owner = r.slug AND k.purpose = $2 AND k.kid = r.kid",
+        rows(tx.dialect(), "$1", &[("slug", Col::Text), ("kid", Col::Text)])
+    );
+    for row in tx.fetch_all(&sql, args![wanted, keys::CHECKPOINT]).await? {
+        let register: Slug = row.parse("owner").map_err(|error| error.at("signing_key", String::new))?;
+        let key = keys::read(&row)?;
+        let kid = key.kid();
+        let signer = NoteSigner::new(&checkpoint::origin(log_name, &register), key)
+            .map_err(|error| StoreError::corrupt("installation", "log_name", 1, error))?;
+        signers.insert(register, (kid, Arc::new(signer)));
+    }
+    Ok(())
+}
+
+async fn records(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<Uuid, (Slug, u64)>, StoreError> {
+    let entries = batch.iter().flat_map(|one| &one.entries).map(|new| new.statement.statement().record);
+    let guards = batch.iter().flat_map(|one| &one.guards).map(|guard| guard.record);
+    let wanted: BTreeSet<Uuid> = entries.chain(guards).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut ids = JsonRows::new();
+    wanted.iter().for_each(|record| ids.push(&args![record]));
+    let sql = format!(
+        "SELECT e.record, e.register, e.version FROM {} AS r JOIN entry e ON e.shard = $2 AND e.record = r.id
+         AND e.version = (SELECT MAX(version) FROM entry WHERE shard = $2 AND record = r.id)",
+        rows(tx.dialect(), "$1", &[("id", Col::Blob)])
+    );
+    let read = |row: &Row| Ok((row.uuid("record")?, (row.parse("register")?, row.uint("version")?)));
+    let found = tx.fetch_all(&sql, args![ids, SHARD]).await?;
+    found.iter().map(read).collect::<Result<_, StoreError>>().map_err(|error| error.at("entry", String::new))
+}
+
+async fn numbers(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<(Slug, String), Uuid>, StoreError> {
+    let claims = |new: &crate::model::NewEntry| {
+        let register = new.statement.statement().register.clone();
+        new.number.clone().map(|number| (register, number))
+    };
+    let wanted: BTreeSet<(Slug, String)> =
+        batch.iter().flat_map(|one| &one.entries).filter_map(claims).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut pairs = JsonRows::new();
+    wanted.iter().for_each(|(register, number)| pairs.push(&args![register, number]));
+    let sql = format!(
+        "SELECT k.register, k.number, k.record FROM {} AS r
+         JOIN number k ON k.shard = $2 AND k.register = r.slug AND k.number = r.text",
+        rows(tx.dialect(), "$1", &[("slug", Col::Text), ("text", Col::Text)])
+    );
+    let read = |row: &Row| Ok(((row.parse("register")?, row.text("number")?), row.uuid("record")?));
+    let found = tx.fetch_all(&sql, args![pairs, SHARD]).await?;
+    found.iter().map(read).collect::<Result<_, StoreError>>().map_err(|error| error.at("number", String::new))
+}
+
+async fn used_keys(
+    tx: &mut Tx,
+    batch: &[Submission],
+) -> Result<HashMap<KeyName, ([u8; 32], Vec<Appended>)>, StoreError> {
+    let keys = batch.iter().filter_map(|one| one.idempotency.as_ref());
+    let wanted: BTreeSet<(&str, &str)> = keys.map(|one| (one.scope.as_str(), one.key.as_str())).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut pairs = JsonRows::new();
+    wanted.iter().for_each(|(scope, key)| pairs.push(&args![*scope, *key]));
+    let sql = format!(
+        "SELECT i.scope, i.key, i.digest, i.entries, e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at
+         FROM {} AS r JOIN idempotency i ON i.shard = $2 AND i.scope = r.scope AND i.key = r.name
+         LEFT JOIN entry e ON e.shard = $2 AND e.position >= i.first_position AND e.position < i.first_position + i.entries
+         ORDER BY e.position",
+        rows(tx.dialect(), "$1", &[("scope", Col::Text), ("name", Col::Text)])
+    );
+    let mut used: HashMap<KeyName, ([u8; 32], Vec<Appended>)> = HashMap::new();
+    let mut counts: HashMap<KeyName, usize> = HashMap::new();
+    for row in tx.fetch_all(&sql, args![pairs, SHARD]).await? {
+        let named = |error: StoreError| error.at("idempotency", String::new);
+        let name = (row.text("scope").map_err(named)?, row.text("key").map_err(named)?);
+        let digest = row.hash("digest").map_err(named)?.0;
+        let entries = row.uint("entries").map_err(named)?;
+        let (_, appended) = used.entry(name.clone()).or_insert_with(|| (digest, Vec::new()));
+        counts.insert(name, usize::try_from(entries).unwrap_or(usize::MAX));
+        if row.opt_int("position").map_err(named)?.is_some() {
+            appended.push(replayed(&row).map_err(|error| error.at("entry", String::new))?);
+        }
+    }
+    if used.iter().any(|(name, (_, appended))| counts.get(name) != Some(&appended.len())) {
+        return Err(StoreError::corrupt("idempotency", "entries", "", "the entries it stands for are missing"));
+    }
+    Ok(used)
+}
+
+fn replayed(row: &Row) -> Result<Appended, StoreError> {
+    Ok(Appended {
+        position: row.uint("position")?,
+        register: row.parse("register")?,
+        index: row.uint("leaf_index")?,
+        record: row.uuid("record")?,
+        version: row.uint("version")?,
+        recorded_at: row.time("recorded_at")?,
+        replayed: true,
+    })
+}

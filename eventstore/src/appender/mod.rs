@@ -1,0 +1,131 @@
+//! The appender: one task a store that takes what has arrived and commits it together.
+
+mod batch;
+mod check;
+mod decide;
+mod lookup;
+mod tiles;
+mod write;
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::error::{AppendError, StoreError};
+use crate::metrics::AppendMetrics;
+use crate::model::{Appended, Submission};
+use crate::sql::Db;
+
+/// What a caller is told to wait when the queue is full. It holds about a second's work.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// What the task needs.
+pub(crate) struct Start {
+    pub db: Db,
+    pub log_name: String,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<AppendMetrics>,
+    pub publish: Arc<watch::Sender<u64>>,
+    pub batch_entries_max: usize,
+    pub queue_entries_max: usize,
+}
+
+/// The callers' side of the task.
+pub(crate) struct Appender {
+    /// Taken when the store closes. Unbounded, since the permits bound what is in it.
+    queue: Mutex<Option<mpsc::UnboundedSender<Waiting>>>,
+    /// One for each entry that may wait.
+    permits: Arc<Semaphore>,
+    queue_entries_max: usize,
+    metrics: Arc<AppendMetrics>,
+}
+
+/// A submission whose caller waits.
+struct Waiting {
+    submission: Submission,
+    reply: oneshot::Sender<Result<Vec<Appended>, AppendError>>,
+    since: Instant,
+    weight: usize,
+    _permit: OwnedSemaphorePermit,
+}
+
+pub(crate) fn start(start: Start) -> (Appender, JoinHandle<()>) {
+    let (queue, arrived) = mpsc::unbounded_channel();
+    let appender = Appender {
+        queue: Mutex::new(Some(queue)),
+        permits: Arc::new(Semaphore::new(start.queue_entries_max)),
+        queue_entries_max: start.queue_entries_max,
+        metrics: start.metrics.clone(),
+    };
+    (appender, tokio::spawn(run(start, arrived)))
+}
+
+impl Appender {
+    pub(crate) async fn submit(&self, submission: Submission) -> Result<Vec<Appended>, AppendError> {
+        check::submission(&submission)?;
+        // A list may be larger than a small queue; it then needs the whole of it.
+        let weight = submission.entries.len().clamp(1, self.queue_entries_max);
+        let permits = u32::try_from(weight).unwrap_or(u32::MAX);
+        let permit = self.permits.clone().try_acquire_many_owned(permits).map_err(|_| {
+            self.metrics.overloaded.fetch_add(1, Ordering::Relaxed);
+            AppendError::Overloaded { retry_after_seconds: RETRY_AFTER_SECONDS }
+        })?;
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting { submission, reply, since: Instant::now(), weight, _permit: permit };
+        {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let queue = queue.as_ref().ok_or(AppendError::Closed)?;
+            self.metrics.waiting.fetch_add(weight as u64, Ordering::Relaxed);
+            queue.send(waiting).map_err(|_| AppendError::Closed)?;
+        }
+        // No answer means that the task died with the submission in its hands.
+        let lost = || StoreError::OutcomeUnknown("the appender ended".to_owned());
+        answer.await.map_err(|_| lost())?
+    }
+
+    /// Takes no more; what waits is still appended.
+    pub(crate) fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Commits batch after batch until the queue is closed and empty.
+async fn run(start: Start, mut arrived: mpsc::UnboundedReceiver<Waiting>) {
+    let bound = start.batch_entries_max;
+    let mut batches = batch::Batches::new(start);
+    let mut waiting = VecDeque::new();
+    let mut buffer = Vec::new();
+    loop {
+        if waiting.is_empty() {
+            if arrived.recv_many(&mut buffer, bound).await == 0 {
+                return;
+            }
+            waiting.extend(buffer.drain(..));
+            // Lets those whom the last commit woke come along; costs nothing when there are none.
+            tokio::task::yield_now().await;
+        }
+        while let Ok(more) = arrived.try_recv() {
+            waiting.push_back(more);
+        }
+        batches.run(take(&mut waiting, bound)).await;
+    }
+}
+
+/// The first of those who wait, up to the bound in entries, and at least one.
+fn take(waiting: &mut VecDeque<Waiting>, bound: usize) -> Vec<Waiting> {
+    let mut batch = Vec::new();
+    let mut entries = 0;
+    while let Some(next) = waiting.front() {
+        entries += next.weight;
+        if entries > bound && !batch.is_empty() {
+            break;
+        }
+        batch.extend(waiting.pop_front());
+    }
+    batch
+}

@@ -1,0 +1,251 @@
+//! Writes what was decided. PostgreSQL takes it all in one statement; SQLite in a few, since each costs it next to nothing.
+
+use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
+
+use super::decide::{Accepted, Decided, Touched};
+use super::tiles::FullTile;
+use crate::args;
+use crate::error::StoreError;
+use crate::keys;
+use crate::listen::CHANNEL;
+use crate::sql::{Col, JsonRows, Tx, TxInner, rows};
+use crate::store::SHARD;
+
+/// Rows of an SQLite INSERT: few shapes keep few statements prepared. 11 parameters a row stay far under its 32,766.
+const CHUNKS: [usize; 4] = [128, 32, 8, 1];
+const PARAMETERS: usize = 11;
+
+pub(super) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) -> Result<(), StoreError> {
+    for log in &decided.logs {
+        if let Some(key) = &log.opened {
+            open(tx, log, key).await?;
+        }
+    }
+    match &mut tx.0 {
+        TxInner::Postgres(postgres) => return all_at_once(postgres, decided, tiles).await,
+        TxInner::Sqlite(sqlite) => entries(sqlite, decided).await?,
+    }
+    numbers_and_keys(tx, decided).await?;
+    full_tiles(tx, tiles).await?;
+    heads(tx, decided).await
+}
+
+/// An empty log's row. Its head is written with all the others.
+async fn open(tx: &mut Tx, log: &Touched, key: &proofs::key::PrivateKey) -> Result<(), StoreError> {
+    keys::insert(tx, log.register.as_str(), keys::CHECKPOINT, key).await?;
+    let sql = "INSERT INTO log (shard, register, size, root, frontier, checkpoint, recorded_at, kid, vkey)
+        VALUES ($1, $2, 0, $3, $4, '', NULL, $5, $6)";
+    let arguments = args![
+        SHARD,
+        &log.register,
+        proofs::hash::EMPTY_ROOT,
+        Vec::<u8>::new(),
+        &key.kid(),
+        log.key.to_string()
+    ];
+    tx.execute(sql, arguments).await?;
+    Ok(())
+}
+
+fn peaks(log: &Touched) -> Vec<u8> {
+    log.frontier.peaks().iter().flat_map(|peak| peak.0).collect()
+}
+
+/// A log that is only opened has no last entry.
+fn log_recorded_at(decided: &Decided, log: &Touched) -> Option<i64> {
+    (log.frontier.size() > 0).then(|| decided.recorded_at.millis())
+}
+
+async fn entries(tx: &mut Transaction<'static, Sqlite>, decided: &Decided) -> Result<(), StoreError> {
+    let mut rest: &[Accepted] = &decided.entries;
+    for size in CHUNKS {
+        let sql = insert_entries(size);
+        while rest.len() >= size {
+            let (chunk, after) = rest.split_at(size);
+            rest = after;
+            let mut query = sqlx::query(AssertSqlSafe(sql.as_str()));
+            for entry in chunk {
+                let statement = entry.statement.statement();
+                query = query
+                    .bind(SHARD)
+                    .bind(entry.position.cast_signed())
+                    .bind(statement.register.as_str())
+                    .bind(entry.index.cast_signed())
+                    .bind(statement.record.as_bytes().as_slice())
+                    .bind(statement.version.cast_signed())
+                    .bind(decided.recorded_at.millis())
+                    .bind(entry.statement.as_str())
+                    .bind(entry.leaf_hash.0.as_slice())
+                    .bind(entry.body.as_slice())
+                    .bind(entry.salt.0.as_slice());
+            }
+            query.execute(&mut **tx).await?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_entries(rows: usize) -> String {
+    let row = |at: usize| {
+        let parameters: Vec<_> = (1..=PARAMETERS).map(|n| format!("${}", at * PARAMETERS + n)).collect();
+        format!("({})", parameters.join(", "))
+    };
+    let values: Vec<_> = (0..rows).map(row).collect();
+    format!(
+        "INSERT INTO entry (shard, position, register, leaf_index, record, version, recorded_at, statement, leaf_hash, body, salt)
+         VALUES {}",
+        values.join(", ")
+    )
+}
+
+async fn numbers_and_keys(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
+    if !decided.numbers.is_empty() {
+        let mut numbers = JsonRows::new();
+        for (register, number, record) in &decided.numbers {
+            numbers.push(&args![register, number, record]);
+        }
+        let columns = [("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
+        let sql = format!(
+            "INSERT INTO number (shard, register, number, record) SELECT $2, r.register, r.number, r.record FROM {} AS r",
+            rows(tx.dialect(), "$1", &columns)
+        );
+        tx.execute(&sql, args![numbers, SHARD]).await?;
+    }
+    if !decided.keys.is_empty() {
+        let mut used = JsonRows::new();
+        for key in &decided.keys {
+            let (scope, name) = &key.name;
+            used.push(&args![scope, name, key.digest.as_slice(), key.first_position, key.entries]);
+        }
+        let columns = [
+            ("scope", Col::Text),
+            ("name", Col::Text),
+            ("digest", Col::Blob),
+            ("first", Col::Int),
+            ("entries", Col::Int),
+        ];
+        let sql = format!(
+            "INSERT INTO idempotency (shard, scope, key, digest, first_position, entries)
+             SELECT $2, r.scope, r.name, r.digest, r.first, r.entries FROM {} AS r",
+            rows(tx.dialect(), "$1", &columns)
+        );
+        tx.execute(&sql, args![used, SHARD]).await?;
+    }
+    Ok(())
+}
+
+async fn full_tiles(tx: &mut Tx, tiles: &[FullTile]) -> Result<(), StoreError> {
+    for tile in tiles {
+        let sql = "INSERT INTO tile (shard, register, level, tile_index, hashes, root) VALUES ($1, $2, $3, $4, $5, $6)";
+        let arguments =
+            args![SHARD, &tile.register, tile.level, tile.index, tile.hashes.as_slice(), &tile.root];
+        tx.execute(sql, arguments).await?;
+    }
+    Ok(())
+}
+
+async fn heads(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
+    for log in &decided.logs {
+        let sql = "UPDATE log SET size = $3, root = $4, frontier = $5, checkpoint = $6, recorded_at = $7
+            WHERE shard = $1 AND register = $2";
+        let arguments = args![
+            SHARD,
+            &log.register,
+            log.frontier.size(),
+            &log.root,
+            peaks(log),
+            log.checkpoint.as_str(),
+            log_recorded_at(decided, log)
+        ];
+        expect_rows("log", tx.execute(sql, arguments).await?, 1)?;
+    }
+    let sql = "UPDATE shard SET position = $2, recorded_at = $3 WHERE shard = $1 AND position = $4";
+    let arguments = args![SHARD, decided.position, decided.recorded_at, decided.before];
+    expect_rows("shard", tx.execute(sql, arguments).await?, 1)
+}
+
+/// The heads are locked: a row that is not there was taken away under the lock.
+fn expect_rows(table: &'static str, found: u64, expected: u64) -> Result<(), StoreError> {
+    if found == expected {
+        Ok(())
+    } else {
+        let why = format!("{found} rows changed where {expected} must");
+        Err(StoreError::corrupt(table, "shard", SHARD, why))
+    }
+}
+
+/// Everything in one round trip. The sub-statements touch different tables, so that their order does not matter.
+const ALL_AT_ONCE: &str = "
+WITH new_entry AS (
+    INSERT INTO entry (shard, position, register, leaf_index, record, version, recorded_at, statement, leaf_hash, body, salt)
+    SELECT $1, u.* FROM UNNEST($2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[],
+        $9::bytea[], $10::bytea[], $11::bytea[]) AS u
+), new_tile AS (
+    INSERT INTO tile (shard, register, level, tile_index, hashes, root)
+    SELECT $1, u.* FROM UNNEST($12::text[], $13::bigint[], $14::bigint[], $15::bytea[], $16::bytea[]) AS u
+), new_number AS (
+    INSERT INTO number (shard, register, number, record)
+    SELECT $1, u.* FROM UNNEST($17::text[], $18::text[], $19::bytea[]) AS u
+), new_key AS (
+    INSERT INTO idempotency (shard, scope, key, digest, first_position, entries)
+    SELECT $1, u.* FROM UNNEST($20::text[], $21::text[], $22::bytea[], $23::bigint[], $24::bigint[]) AS u
+), head AS (
+    UPDATE log SET size = u.size, root = u.root, frontier = u.frontier, checkpoint = u.checkpoint, recorded_at = u.recorded_at
+    FROM UNNEST($25::text[], $26::bigint[], $27::bytea[], $28::bytea[], $29::text[], $30::bigint[])
+        AS u (register, size, root, frontier, checkpoint, recorded_at)
+    WHERE log.shard = $1 AND log.register = u.register RETURNING 1
+), place AS (
+    UPDATE shard SET position = $31, recorded_at = $32 WHERE shard = $1 AND position = $33 RETURNING 1
+)
+SELECT (SELECT COUNT(*) FROM head) AS heads, (SELECT COUNT(*) FROM place) AS places, pg_notify($34, $31::text)::text";
+
+async fn all_at_once(
+    tx: &mut Transaction<'static, Postgres>,
+    decided: &Decided,
+    tiles: &[FullTile],
+) -> Result<(), StoreError> {
+    let (entries, numbers, keys, logs) = (&decided.entries, &decided.numbers, &decided.keys, &decided.logs);
+    let row = sqlx::query(ALL_AT_ONCE)
+        .bind(SHARD)
+        .bind(list(entries, |one| one.position.cast_signed()))
+        .bind(list(entries, |one| one.statement.statement().register.as_str()))
+        .bind(list(entries, |one| one.index.cast_signed()))
+        .bind(list(entries, |one| one.statement.statement().record.as_bytes().as_slice()))
+        .bind(list(entries, |one| one.statement.statement().version.cast_signed()))
+        .bind(list(entries, |_| decided.recorded_at.millis()))
+        .bind(list(entries, |one| one.statement.as_str()))
+        .bind(list(entries, |one| one.leaf_hash.0.as_slice()))
+        .bind(list(entries, |one| one.body.as_slice()))
+        .bind(list(entries, |one| one.salt.0.as_slice()))
+        .bind(list(tiles, |one| one.register.as_str()))
+        .bind(list(tiles, |one| i64::from(one.level)))
+        .bind(list(tiles, |one| one.index.cast_signed()))
+        .bind(list(tiles, |one| one.hashes.as_slice()))
+        .bind(list(tiles, |one| one.root.0.as_slice()))
+        .bind(list(numbers, |(register, ..)| register.as_str()))
+        .bind(list(numbers, |(_, number, _)| number.as_str()))
+        .bind(list(numbers, |(.., record)| record.as_bytes().as_slice()))
+        .bind(list(keys, |one| one.name.0.as_str()))
+        .bind(list(keys, |one| one.name.1.as_str()))
+        .bind(list(keys, |one| one.digest.as_slice()))
+        .bind(list(keys, |one| one.first_position.cast_signed()))
+        .bind(list(keys, |one| one.entries.cast_signed()))
+        .bind(list(logs, |one| one.register.as_str()))
+        .bind(list(logs, |one| one.frontier.size().cast_signed()))
+        .bind(list(logs, |one| one.root.0.as_slice()))
+        .bind(list(logs, peaks))
+        .bind(list(logs, |one| one.checkpoint.as_str()))
+        .bind(list(logs, |one| log_recorded_at(decided, one)))
+        .bind(decided.position.cast_signed())
+        .bind(decided.recorded_at.millis())
+        .bind(decided.before.cast_signed())
+        .bind(CHANNEL)
+        .fetch_one(&mut **tx)
+        .await?;
+    expect_rows("log", row.try_get::<i64, _>("heads")?.cast_unsigned(), logs.len() as u64)?;
+    expect_rows("shard", row.try_get::<i64, _>("places")?.cast_unsigned(), 1)
+}
+
+fn list<'a, T, V>(items: &'a [T], value: impl FnMut(&'a T) -> V) -> Vec<V> {
+    items.iter().map(value).collect()
+}

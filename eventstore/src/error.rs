@@ -1,0 +1,171 @@
+//! What can go wrong, with one variant for each thing that a caller can act on.
+
+use std::sync::Arc;
+
+use proofs::slug::Slug;
+use uuid::Uuid;
+
+/// The store failed. Cheap to clone: a failed batch tells every caller in it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or could not be reached; nothing was changed.
+    #[error("database: {0}")]
+    Database(#[source] Arc<sqlx::Error>),
+    /// The connection was lost while a transaction committed: it may have happened or not.
+    #[error(
+        "the outcome of the commit is unknown; send the same request again with the same Idempotency-Key, \
+         which is safe either way: {0}"
+    )]
+    OutcomeUnknown(String),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[source] Arc<sqlx::migrate::MigrateError>),
+    /// Stored data contradicts itself: somebody else wrote it, or the disk lies. Never retried.
+    #[error("stored data contradicts itself in {table}.{column} at {key}: {why}")]
+    Corrupt {
+        /// The table (or "query" while the reader of a row has not named it).
+        table: &'static str,
+        /// The column.
+        column: String,
+        /// The row's key in words, never personal data.
+        key: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// This SQLite may lose committed transactions of a WAL (fixed in 3.51.3).
+    #[error("SQLite {found} has a WAL bug that can lose data; 3.51.3 or later is needed")]
+    SqliteVersion {
+        /// The version that is linked in.
+        found: String,
+    },
+    /// The store was made under another log name, which is in every checkpoint it ever signed.
+    #[error("the store was made for log name {stored:?} and cannot be opened as {configured:?}")]
+    LogName {
+        /// What the store says.
+        stored: String,
+        /// What the configuration says.
+        configured: String,
+    },
+    /// A task of the store ended where it never should; only a new process helps.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl StoreError {
+    /// Whether a connection problem, a restart or a lock may have caused it, so that trying again may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(error) => !matches!(
+                **error,
+                sqlx::Error::Configuration(_)
+                    | sqlx::Error::ColumnNotFound(_)
+                    | sqlx::Error::ColumnDecode { .. }
+                    | sqlx::Error::TypeNotFound { .. }
+            ),
+            Self::OutcomeUnknown(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Names the table and row that a column error came from.
+    #[must_use]
+    pub fn at(self, in_table: &'static str, at_key: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Corrupt { table: "query", column, why, .. } => {
+                Self::Corrupt { table: in_table, column, key: at_key(), why }
+            }
+            other => other,
+        }
+    }
+
+    /// Stored data in `column` that cannot be what was written.
+    pub fn corrupt(
+        table: &'static str,
+        column: &str,
+        key: impl std::fmt::Display,
+        why: impl std::fmt::Display,
+    ) -> Self {
+        Self::Corrupt { table, column: column.to_owned(), key: key.to_string(), why: why.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Migration(Arc::new(error))
+    }
+}
+
+/// Why a submission was not appended. All but [`AppendError::Store`] mean: nothing of it was, and nothing will be.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else made this version of the record first (or versions would have a gap).
+    #[error("record {record} is at version {found}: the entry's version must be {expected}, not {given}", expected = found + 1)]
+    Version {
+        /// The record.
+        record: Uuid,
+        /// The version that the statement names.
+        given: u64,
+        /// The version that the record has; 0 = there is no such record.
+        found: u64,
+    },
+    /// The record lives in another register.
+    #[error("record {record} belongs to register {register}")]
+    Register {
+        /// The record.
+        record: Uuid,
+        /// The register that holds it.
+        register: Slug,
+    },
+    /// The official number is taken in this register.
+    #[error("the number is already held by record {holder} of register {register}")]
+    Number {
+        /// The register.
+        register: Slug,
+        /// The record that holds the number.
+        holder: Uuid,
+    },
+    /// The idempotency key was used before for other content.
+    #[error("the idempotency key was used before with other content")]
+    Idempotency,
+    /// A record that the decision rested on has moved on: load again, decide again.
+    #[error("record {record} has changed since it was read (version {found})")]
+    Stale {
+        /// The record.
+        record: Uuid,
+        /// The version that it has now.
+        found: u64,
+    },
+    /// No log was opened for the register.
+    #[error("register {register} has no log")]
+    UnknownLog {
+        /// The register.
+        register: Slug,
+    },
+    /// The register's log exists already.
+    #[error("register {register} has a log already")]
+    LogExists {
+        /// The register.
+        register: Slug,
+    },
+    /// The submission is not one that any state of the store could take.
+    #[error("the submission cannot be appended: {0}")]
+    Invalid(String),
+    /// The queue is full.
+    #[error("too many entries wait to be appended; try again in {retry_after_seconds} s")]
+    Overloaded {
+        /// When to try again.
+        retry_after_seconds: u32,
+    },
+    /// The store is being closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The store failed. Unless it is [`StoreError::OutcomeUnknown`], nothing was appended.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,62 @@
+//! Rows of `log`: the heads of registers' trees.
+
+use proofs::hash::Hash;
+use proofs::key::Kid;
+use proofs::merkle::Frontier;
+use proofs::slug::Slug;
+
+use crate::args;
+use crate::error::StoreError;
+use crate::model::LogHead;
+use crate::sql::{Db, Row};
+use crate::store::{SHARD, Store};
+
+/// The columns that [`read`] wants.
+pub(crate) const COLUMNS: &str = "register, size, root, frontier, checkpoint, recorded_at, kid, vkey";
+
+/// A head with what the appender needs beside it.
+pub(crate) struct Head {
+    pub head: LogHead,
+    pub frontier: Frontier,
+    pub kid: Kid,
+}
+
+pub(crate) fn read(row: &Row) -> Result<Head, StoreError> {
+    let register: Slug = row.parse("register").map_err(|error| error.at("log", String::new))?;
+    let key = || register.to_string();
+    let corrupt = |error: StoreError| error.at("log", key);
+    let size = row.uint("size").map_err(corrupt)?;
+    let peaks = row.blob("frontier").map_err(corrupt)?;
+    let peaks = peaks.chunks(32).map(Hash::from_slice).collect::<Result<Vec<_>, _>>();
+    let peaks = peaks.map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
+    let frontier = Frontier::from_parts(size, peaks)
+        .map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
+    let head = LogHead {
+        size,
+        root: row.hash("root").map_err(corrupt)?,
+        checkpoint: row.text("checkpoint").map_err(corrupt)?,
+        recorded_at: row.opt_time("recorded_at").map_err(corrupt)?,
+        key: row.parse("vkey").map_err(corrupt)?,
+        register: register.clone(),
+    };
+    Ok(Head { head, frontier, kid: row.parse("kid").map_err(corrupt)? })
+}
+
+pub(crate) async fn all(db: &Db) -> Result<Vec<Head>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM log WHERE shard = $1 ORDER BY register");
+    db.fetch_all(&sql, args![SHARD]).await?.iter().map(read).collect()
+}
+
+impl Store {
+    /// The head of a register's log.
+    pub async fn log(&self, register: &Slug) -> Result<Option<LogHead>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM log WHERE shard = $1 AND register = $2");
+        let row = self.db().fetch_optional(&sql, args![SHARD, register]).await?;
+        row.map(|row| Ok(read(&row)?.head)).transpose()
+    }
+
+    /// The heads of all logs, by register.
+    pub async fn logs(&self) -> Result<Vec<LogHead>, StoreError> {
+        Ok(all(self.db()).await?.into_iter().map(|head| head.head).collect())
+    }
+}

@@ -1,0 +1,66 @@
+//! Private keys at rest. They are as safe as the database is: whoever may read it may sign.
+
+use proofs::key::{Kid, PrivateKey};
+
+use crate::args;
+use crate::error::StoreError;
+use crate::sql::{Row, Tx};
+use crate::store::Store;
+
+/// The purpose of a key that signs a register's checkpoints; its owner is the register.
+pub const CHECKPOINT: &str = "checkpoint";
+/// The purpose of a key that signs a department's statements; its owner is the department.
+pub const STATEMENT: &str = "statement";
+/// The purpose of a key that signs the installation's access tokens; its owner is `installation`.
+pub const TOKEN: &str = "token";
+
+impl Store {
+    /// Keeps a key as the newest of its owner and purpose. One that is kept already stays where it is.
+    pub async fn put_key(&self, owner: &str, purpose: &str, key: &PrivateKey) -> Result<(), StoreError> {
+        let mut tx = self.db().begin().await?;
+        insert(&mut tx, owner, purpose, key).await?;
+        tx.commit().await
+    }
+
+    /// The newest key of an owner for a purpose.
+    pub async fn key(&self, owner: &str, purpose: &str) -> Result<Option<PrivateKey>, StoreError> {
+        let sql = "SELECT kid, seed FROM signing_key WHERE owner = $1 AND purpose = $2 ORDER BY ordinal DESC LIMIT 1";
+        let row = self.db().fetch_optional(sql, args![owner, purpose]).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The key of an identifier.
+    pub async fn key_by_kid(&self, kid: &Kid) -> Result<Option<PrivateKey>, StoreError> {
+        let sql = "SELECT kid, seed FROM signing_key WHERE kid = $1 LIMIT 1";
+        let row = self.db().fetch_optional(sql, args![kid]).await?;
+        row.as_ref().map(read).transpose()
+    }
+}
+
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    owner: &str,
+    purpose: &str,
+    key: &PrivateKey,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO signing_key (owner, purpose, ordinal, kid, seed)
+        SELECT $1, $2, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM signing_key WHERE owner = $1 AND purpose = $2), $3, $4
+        WHERE NOT EXISTS (SELECT 1 FROM signing_key WHERE owner = $1 AND purpose = $2 AND kid = $3)";
+    tx.execute(sql, args![owner, purpose, &key.kid(), key.seed().as_slice()]).await?;
+    Ok(())
+}
+
+/// A key, checked against its identifier: a seed that was changed would sign what nobody can verify.
+pub(crate) fn read(row: &Row) -> Result<PrivateKey, StoreError> {
+    let kid = row.text("kid")?;
+    let seed = row.blob("seed").map_err(|error| error.at("signing_key", || kid.clone()))?;
+    let seed: [u8; 32] = seed
+        .try_into()
+        .map_err(|_| StoreError::corrupt("signing_key", "seed", &kid, "a seed has 32 bytes"))?;
+    let key = PrivateKey::from_seed(&seed);
+    if key.kid().as_str() == kid {
+        Ok(key)
+    } else {
+        Err(StoreError::corrupt("signing_key", "seed", &kid, "is not the key of its identifier"))
+    }
+}

@@ -1,0 +1,147 @@
+//! What goes into the journal and what comes out.
+
+use proofs::body::Salt;
+use proofs::hash::Hash;
+use proofs::key::PrivateKey;
+use proofs::leaf::Leaf;
+use proofs::note::VerifierKey;
+use proofs::slug::Slug;
+use proofs::statement::SignedStatement;
+use proofs::time::Timestamp;
+use uuid::Uuid;
+
+/// Entries of one submission at most: what the API takes as one atomic list. At about 1 KiB an entry, a megabyte.
+pub const SUBMISSION_ENTRIES_MAX: usize = 1_000;
+/// Bytes of a canonical body at most.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an official number at most: indexes of both stores take it whole.
+pub const NUMBER_BYTES_MAX: usize = 512;
+/// Bytes of an idempotency key and of its scope at most.
+pub const KEY_BYTES_MAX: usize = 512;
+
+/// What is appended or refused as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Submission {
+    /// The entries, in order. Later ones may rest on earlier ones.
+    pub entries: Vec<NewEntry>,
+    /// Logs to open before the entries.
+    pub opens: Vec<NewLog>,
+    /// Records that must still be at these versions: what the decision rested on.
+    pub guards: Vec<Guard>,
+    /// Makes a retry give the earlier answer.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An entry to append. The caller has verified the statement's signature and that the issuer may make it.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// The signed half.
+    pub statement: SignedStatement,
+    /// The private half, as canonical JSON.
+    pub body: Vec<u8>,
+    /// The salt of the body's digest.
+    pub salt: Salt,
+    /// The official number to claim for the record in its register.
+    pub number: Option<String>,
+}
+
+/// A register's log to open, with the key that will sign its checkpoints.
+#[derive(Debug, Clone)]
+pub struct NewLog {
+    /// The register.
+    pub register: Slug,
+    /// Its key.
+    pub key: PrivateKey,
+}
+
+/// A record that must be at a version (0 = must not exist) before the submission's own entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// The record.
+    pub record: Uuid,
+    /// Its version.
+    pub version: u64,
+}
+
+/// A caller's key for a submission, and the digest of what it stood for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Idempotency {
+    /// Whose key it is: keys of different callers do not meet.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+    /// A digest of the content, the same for the same request.
+    pub digest: [u8; 32],
+}
+
+/// An entry that was appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// Its place in the order of the whole store.
+    pub position: u64,
+    /// Its register.
+    pub register: Slug,
+    /// Its place in its register's tree.
+    pub index: u64,
+    /// Its record.
+    pub record: Uuid,
+    /// The version of the record that it made.
+    pub version: u64,
+    /// When the log took it.
+    pub recorded_at: Timestamp,
+    /// Whether it was appended by an earlier submission with the same idempotency key.
+    pub replayed: bool,
+}
+
+/// An entry as the journal holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Its place in the order of the whole store.
+    pub position: u64,
+    /// Its register.
+    pub register: Slug,
+    /// Its place in its register's tree.
+    pub index: u64,
+    /// When the log took it.
+    pub recorded_at: Timestamp,
+    /// The signed half.
+    pub statement: SignedStatement,
+    /// The private half as canonical JSON; none when it was withheld.
+    pub body: Option<Vec<u8>>,
+    /// The salt of the body's digest; none when it was withheld.
+    pub salt: Option<Salt>,
+}
+
+impl StoredEntry {
+    /// The leaf of the register's tree that it is.
+    pub fn leaf(&self) -> Leaf {
+        Leaf { recorded_at: self.recorded_at, statement: self.statement.clone() }
+    }
+
+    /// Its record.
+    pub fn record(&self) -> Uuid {
+        self.statement.statement().record
+    }
+
+    /// The version of its record that it made.
+    pub fn version(&self) -> u64 {
+        self.statement.statement().version
+    }
+}
+
+/// The head of a register's log.
+#[derive(Debug, Clone)]
+pub struct LogHead {
+    /// The register.
+    pub register: Slug,
+    /// How many entries it has.
+    pub size: u64,
+    /// The root of its tree.
+    pub root: Hash,
+    /// The signed checkpoint, as served.
+    pub checkpoint: String,
+    /// When its last entry was recorded; none while it is empty.
+    pub recorded_at: Option<Timestamp>,
+    /// The key that verifies its checkpoints.
+    pub key: VerifierKey,
+}

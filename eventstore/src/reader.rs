@@ -1,0 +1,162 @@
+//! Reading entries. Since whoever appends holds the shard's head, entries become visible in the order of their positions,
+//! without gaps, and one statement sees a prefix of that order.
+
+use proofs::body::{Salt, digest};
+use proofs::slug::Slug;
+use proofs::statement::SignedStatement;
+use uuid::Uuid;
+
+use crate::args;
+use crate::error::StoreError;
+use crate::model::StoredEntry;
+use crate::sql::{Col, Db, JsonRows, Row, rows};
+use crate::store::{SHARD, Store};
+
+/// Entries of one read at most: at 2 KiB each, 10 MB.
+pub const READ_ENTRIES_MAX: u32 = 5_000;
+
+const COLUMNS: &str = "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt";
+
+pub(crate) async fn position(db: &Db) -> Result<u64, StoreError> {
+    let row = db.fetch_optional("SELECT position FROM shard WHERE shard = $1", args![SHARD]).await?;
+    let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
+    row.uint("position").map_err(|error| error.at("shard", || SHARD.to_string()))
+}
+
+impl Store {
+    /// Up to `limit` entries after a position, in order, none missing.
+    pub async fn read_after(&self, position: u64, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.position > $2 ORDER BY e.position LIMIT $3");
+        let rows = self.db().fetch_all(&sql, args![SHARD, position, limit.min(READ_ENTRIES_MAX)]).await?;
+        let entries = read_all(&rows)?;
+        for (entry, expected) in entries.iter().zip(position + 1..) {
+            if entry.position != expected {
+                return Err(StoreError::corrupt("entry", "position", expected, "no entry, but later ones"));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Up to `limit` entries of a register from an index, in order, none missing.
+    pub async fn read_register(
+        &self,
+        register: &Slug,
+        from_index: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.register = $2 AND e.leaf_index >= $3
+             ORDER BY e.leaf_index LIMIT $4"
+        );
+        let arguments = args![SHARD, register, from_index, limit.min(READ_ENTRIES_MAX)];
+        let entries = read_all(&self.db().fetch_all(&sql, arguments).await?)?;
+        for (entry, expected) in entries.iter().zip(from_index..) {
+            if entry.index != expected {
+                let key = format!("{register}/{expected}");
+                return Err(StoreError::corrupt("entry", "leaf_index", key, "no entry, but later ones"));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The entries of a record by version; none when there is no such record.
+    pub async fn read_record(&self, record: Uuid) -> Result<Vec<StoredEntry>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.record = $2 ORDER BY e.version");
+        let entries = read_all(&self.db().fetch_all(&sql, args![SHARD, record]).await?)?;
+        check_versions(&entries)?;
+        Ok(entries)
+    }
+
+    /// The entries of several records, by record and version. Records that do not exist have none.
+    pub async fn read_records(&self, records: &[Uuid]) -> Result<Vec<StoredEntry>, StoreError> {
+        let mut wanted = JsonRows::new();
+        let mut distinct = records.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        for record in distinct {
+            wanted.push(&args![record]);
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} AS r JOIN entry e ON e.shard = $2 AND e.record = r.id ORDER BY e.record, e.version",
+            rows(self.db().dialect(), "$1", &[("id", Col::Blob)])
+        );
+        let entries = read_all(&self.db().fetch_all(&sql, args![wanted, SHARD]).await?)?;
+        check_versions(&entries)?;
+        Ok(entries)
+    }
+
+    /// The entry of a register at an index.
+    pub async fn entry(&self, register: &Slug, index: u64) -> Result<Option<StoredEntry>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.register = $2 AND e.leaf_index = $3");
+        let row = self.db().fetch_optional(&sql, args![SHARD, register, index]).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The record that holds an official number in a register.
+    pub async fn number(&self, register: &Slug, number: &str) -> Result<Option<Uuid>, StoreError> {
+        // PostgreSQL refuses the parameter; no number has it.
+        if number.contains('\0') {
+            return Ok(None);
+        }
+        let sql = "SELECT record FROM number WHERE shard = $1 AND register = $2 AND number = $3";
+        let row = self.db().fetch_optional(sql, args![SHARD, register, number]).await?;
+        row.map(|row| row.uuid("record").map_err(|error| error.at("number", || register.to_string()))).transpose()
+    }
+}
+
+fn read_all(rows: &[Row]) -> Result<Vec<StoredEntry>, StoreError> {
+    rows.iter().map(read).collect()
+}
+
+/// An entry, checked against itself: columns repeat what the statement says, and the body must be the one it was signed with.
+fn read(row: &Row) -> Result<StoredEntry, StoreError> {
+    let position = row.uint("position").map_err(|error| error.at("entry", String::new))?;
+    let key = || position.to_string();
+    let named = |error: StoreError| error.at("entry", key);
+    let corrupt = |column, why: &str| StoreError::corrupt("entry", column, position, why);
+    let text = row.text("statement").map_err(named)?;
+    let signed = SignedStatement::parse(&text)
+        .map_err(|error| StoreError::corrupt("entry", "statement", position, error))?;
+    let statement = signed.statement();
+    let register: Slug = row.parse("register").map_err(named)?;
+    if register != statement.register {
+        return Err(corrupt("register", "is not the statement's"));
+    }
+    if row.uuid("record").map_err(named)? != statement.record {
+        return Err(corrupt("record", "is not the statement's"));
+    }
+    if row.uint("version").map_err(named)? != statement.version {
+        return Err(corrupt("version", "is not the statement's"));
+    }
+    let body = row.opt_blob("body").map_err(named)?;
+    let salt = row.opt_blob("salt").map_err(named)?.map(|salt| Salt::from_slice(&salt)).transpose();
+    let salt = salt.map_err(|error| StoreError::corrupt("entry", "salt", position, error))?;
+    match (&body, &salt) {
+        (Some(body), Some(salt)) if digest(salt, body) != statement.body => {
+            return Err(corrupt("body", "is not the one whose digest was signed"));
+        }
+        (Some(_), None) | (None, Some(_)) => return Err(corrupt("salt", "body and salt go together")),
+        _ => {}
+    }
+    let index = row.uint("leaf_index").map_err(named)?;
+    let recorded_at = row.time("recorded_at").map_err(named)?;
+    Ok(StoredEntry { position, register, index, recorded_at, statement: signed, body, salt })
+}
+
+/// Within each record versions count from 1 without gaps.
+fn check_versions(entries: &[StoredEntry]) -> Result<(), StoreError> {
+    let mut previous: Option<(Uuid, u64)> = None;
+    for entry in entries {
+        let (record, version) = (entry.record(), entry.version());
+        let expected = match previous {
+            Some((same, before)) if same == record => before + 1,
+            _ => 1,
+        };
+        if version != expected {
+            return Err(StoreError::corrupt("entry", "version", format!("record {record}"), "versions have a gap"));
+        }
+        previous = Some((record, version));
+    }
+    Ok(())
+}

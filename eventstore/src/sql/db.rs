@@ -1,0 +1,300 @@
+//! Connections and transactions.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+use super::row::Inner as RowInner;
+use super::{Arg, Dialect, Row, Target, migrations};
+use crate::error::StoreError;
+
+/// How long a caller waits for a connection, or SQLite for another process's lock, before it is told.
+const WAIT: Duration = Duration::from_secs(15);
+/// Readers of an SQLite file: they never block each other, so about what a small machine's cores can use.
+const SQLITE_READERS: u32 = 8;
+/// Connections to PostgreSQL, of the usual 100 of a server: four servers and some tools fit.
+const POSTGRES_CONNECTIONS: u32 = 20;
+/// Statements a connection keeps prepared. All of ours together are about 100.
+const STATEMENTS: usize = 256;
+
+/// The database: readers at any number, one transaction that writes at a time on SQLite.
+#[derive(Debug, Clone)]
+pub struct Db(pub(crate) Inner);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Inner {
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Postgres { pool: PgPool },
+}
+
+impl Db {
+    /// Connects, and brings the schema up to date.
+    pub(crate) async fn open(target: &Target) -> Result<Self, StoreError> {
+        let db = match target {
+            Target::Sqlite(path) => Self::open_sqlite(path).await?,
+            Target::Postgres(url) => Self::open_postgres(url).await?,
+        };
+        Ok(db)
+    }
+
+    async fn open_sqlite(path: &std::path::Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(WAIT)
+            .statement_cache_capacity(STATEMENTS);
+        // One connection that is never given up: SQLite has one writer at a time anyway, and waiting here is fair.
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WAIT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await?;
+        let found: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
+        if !at_least(&found, [3, 51, 3]) {
+            return Err(StoreError::SqliteVersion { found });
+        }
+        // Two processes may open a new file at once; the one that comes second finds the work done.
+        let migrator = migrations::migrator(Dialect::Sqlite);
+        if migrator.run(&writer).await.is_err() {
+            migrator.run(&writer).await?;
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(WAIT)
+            .test_before_acquire(false)
+            .connect_with(options.pragma("query_only", "on"))
+            .await?;
+        Ok(Self(Inner::Sqlite { readers, writer }))
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(WAIT)
+            .connect_with(postgres_options(url)?)
+            .await?;
+        migrations::migrator(Dialect::Postgres).run(&pool).await?;
+        Ok(Self(Inner::Postgres { pool }))
+    }
+
+    /// A second handle for the appender alone. On SQLite the one writer; on PostgreSQL a connection of its own, which readers
+    /// cannot take away, and which plans for the indexes whatever the statistics say (they lag behind a log that grows fast).
+    pub(crate) fn for_appender(&self, target: &Target) -> Result<Self, StoreError> {
+        let Target::Postgres(url) = target else { return Ok(self.clone()) };
+        let options = postgres_options(url)?.options([
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WAIT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Ok(Self(Inner::Postgres { pool }))
+    }
+
+    /// Which SQL is spoken.
+    pub fn dialect(&self) -> Dialect {
+        match &self.0 {
+            Inner::Sqlite { .. } => Dialect::Sqlite,
+            Inner::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    /// All rows of a query that only reads.
+    pub async fn fetch_all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        match &self.0 {
+            Inner::Sqlite { readers, .. } => {
+                let rows = sqlite_query(sql, args).fetch_all(readers).await?;
+                Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
+            }
+            Inner::Postgres { pool } => {
+                let rows = postgres_query(sql, args).fetch_all(pool).await?;
+                Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
+            }
+        }
+    }
+
+    /// The first row of a query that only reads.
+    pub async fn fetch_optional(&self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
+        match &self.0 {
+            Inner::Sqlite { readers, .. } => {
+                let row = sqlite_query(sql, args).fetch_optional(readers).await?;
+                Ok(row.map(|row| Row(RowInner::Sqlite(row))))
+            }
+            Inner::Postgres { pool } => {
+                let row = postgres_query(sql, args).fetch_optional(pool).await?;
+                Ok(row.map(|row| Row(RowInner::Postgres(row))))
+            }
+        }
+    }
+
+    /// Begins a transaction that writes. On SQLite there is one at a time: hold it briefly, and never submit while holding it.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        match &self.0 {
+            Inner::Sqlite { writer, .. } => Ok(Tx(TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))),
+            Inner::Postgres { pool } => Ok(Tx(TxInner::Postgres(pool.begin().await?))),
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match &self.0 {
+            Inner::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Inner::Postgres { pool } => pool.close().await,
+        }
+    }
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it is rolled back.
+pub struct Tx(pub(crate) TxInner);
+
+pub(crate) enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Which SQL is spoken.
+    pub fn dialect(&self) -> Dialect {
+        match &self.0 {
+            TxInner::Sqlite(_) => Dialect::Sqlite,
+            TxInner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// All rows of a query.
+    pub async fn fetch_all(&mut self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        match &mut self.0 {
+            TxInner::Sqlite(tx) => {
+                let rows = sqlite_query(sql, args).fetch_all(&mut **tx).await?;
+                Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
+            }
+            TxInner::Postgres(tx) => {
+                let rows = postgres_query(sql, args).fetch_all(&mut **tx).await?;
+                Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
+            }
+        }
+    }
+
+    /// The first row of a query.
+    pub async fn fetch_optional(&mut self, sql: &str, args: Vec<Arg>) -> Result<Option<Row>, StoreError> {
+        match &mut self.0 {
+            TxInner::Sqlite(tx) => {
+                let row = sqlite_query(sql, args).fetch_optional(&mut **tx).await?;
+                Ok(row.map(|row| Row(RowInner::Sqlite(row))))
+            }
+            TxInner::Postgres(tx) => {
+                let row = postgres_query(sql, args).fetch_optional(&mut **tx).await?;
+                Ok(row.map(|row| Row(RowInner::Postgres(row))))
+            }
+        }
+    }
+
+    /// Runs a statement; gives the number of rows it changed.
+    pub async fn execute(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        match &mut self.0 {
+            TxInner::Sqlite(tx) => Ok(sqlite_query(sql, args).execute(&mut **tx).await?.rows_affected()),
+            TxInner::Postgres(tx) => Ok(postgres_query(sql, args).execute(&mut **tx).await?.rows_affected()),
+        }
+    }
+
+    /// Commits. An error that leaves open whether it happened is [`StoreError::OutcomeUnknown`].
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.0 {
+            TxInner::Sqlite(tx) => tx.commit().await,
+            TxInner::Postgres(tx) => tx.commit().await,
+        }
+        .map_err(|error| if refused(&error) { error.into() } else { StoreError::OutcomeUnknown(error.to_string()) })
+    }
+
+    /// Rolls back.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.0 {
+            TxInner::Sqlite(tx) => tx.rollback().await?,
+            TxInner::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+}
+
+/// Whether the server itself said that the transaction was not committed. Its classes 08 (connection) and 57 (intervention:
+/// a shutdown can interrupt the wait after the commit record is written) say no such thing; nor does SQLite about the disk.
+fn refused(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some_and(|error| {
+                let class = error.code().get(..2);
+                class != Some("08") && class != Some("57") && class != Some("58")
+            })
+        }
+        _ => false,
+    }
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse()?;
+    Ok(options.application_name("reestr").statement_cache_capacity(STATEMENTS))
+}
+
+fn sqlite_query(sql: &str, args: Vec<Arg>) -> Query<'_, Sqlite, SqliteArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for arg in args {
+        query = match arg {
+            Arg::Int(value) => query.bind(value),
+            Arg::OptInt(value) => query.bind(value),
+            Arg::Text(value) => query.bind(value),
+            Arg::OptText(value) => query.bind(value),
+            Arg::Blob(value) => query.bind(value),
+            Arg::OptBlob(value) => query.bind(value),
+        };
+    }
+    query
+}
+
+fn postgres_query(sql: &str, args: Vec<Arg>) -> Query<'_, Postgres, PgArguments> {
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for arg in args {
+        query = match arg {
+            Arg::Int(value) => query.bind(value),
+            Arg::OptInt(value) => query.bind(value),
+            Arg::Text(value) => query.bind(value),
+            Arg::OptText(value) => query.bind(value),
+            Arg::Blob(value) => query.bind(value),
+            Arg::OptBlob(value) => query.bind(value),
+        };
+    }
+    query
+}
+
+fn at_least(version: &str, floor: [u32; 3]) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default) >= floor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_least;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(at_least("3.51.3", [3, 51, 3]));
+        assert!(at_least("3.100.0", [3, 51, 3]));
+        assert!(!at_least("3.51.2", [3, 51, 3]));
+        assert!(!at_least("3.9.99", [3, 51, 3]));
+    }
+}

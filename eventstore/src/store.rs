@@ -1,0 +1,199 @@
+//! The store: opened once a process, cloned freely.
+
+use std::sync::Arc;
+
+use proofs::checkpoint;
+use proofs::slug::Slug;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use crate::appender::{self, Appender};
+use crate::args;
+use crate::clock::{Clock, Entropy};
+use crate::error::{AppendError, StoreError};
+use crate::metrics::AppendMetrics;
+use crate::model::{Appended, Submission};
+use crate::sql::{Db, Target};
+use crate::{listen, verify};
+
+/// The shard that everything is in until an installation outgrows one PostgreSQL.
+pub(crate) const SHARD: i64 = 0;
+/// Entries of a batch: enough to spread one commit's cost (a flush, about a millisecond) to about a microsecond an entry, and few
+/// enough that those who came first do not wait for long.
+pub const BATCH_ENTRIES_MAX: usize = 1_024;
+/// Entries that may wait: about a second's work. A queue beyond that helps nobody who waits in it.
+pub const QUEUE_ENTRIES_MAX: usize = 16_384;
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct Options {
+    /// Where it is.
+    pub target: Target,
+    /// The schema-less URL prefix that its checkpoints' origins begin with, such as `registers.example.gov`.
+    pub log_name: String,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Entries of a batch at most.
+    pub batch_entries_max: usize,
+    /// Entries that may wait at most; more are refused as [`AppendError::Overloaded`].
+    pub queue_entries_max: usize,
+}
+
+impl Options {
+    /// Options with the default bounds.
+    pub fn new(
+        target: Target,
+        log_name: impl Into<String>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            target,
+            log_name: log_name.into(),
+            clock,
+            entropy,
+            batch_entries_max: BATCH_ENTRIES_MAX,
+            queue_entries_max: QUEUE_ENTRIES_MAX,
+        }
+    }
+}
+
+/// The journal: appender, reader, trees and keys at rest. A clone is another handle on the same one.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    db: Db,
+    appender_db: Db,
+    log_name: String,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    appender: Appender,
+    metrics: Arc<AppendMetrics>,
+    head: watch::Receiver<u64>,
+    /// The appender's and the listener's tasks, taken by the one who closes.
+    tasks: Mutex<Option<(JoinHandle<()>, Option<JoinHandle<()>>)>>,
+}
+
+impl Store {
+    /// Opens the store: brings its schema up to date, checks that it is this installation's, and that every log's tree gives the
+    /// root in its checkpoint. Any number of servers may open one PostgreSQL; one process at a time should serve an SQLite file,
+    /// though others may append to it correctly meanwhile.
+    pub async fn open(options: Options) -> Result<Self, StoreError> {
+        let db = Db::open(&options.target).await?;
+        claim_log_name(&db, &options.log_name).await?;
+        verify::heads(&db, &options.log_name).await?;
+        let appender_db = db.for_appender(&options.target)?;
+        let position = crate::reader::position(&db).await?;
+        let (publish, head) = watch::channel(position);
+        let publish = Arc::new(publish);
+        let metrics = Arc::new(AppendMetrics::new());
+        let (appender, appending) = appender::start(appender::Start {
+            db: appender_db.clone(),
+            log_name: options.log_name.clone(),
+            clock: options.clock.clone(),
+            metrics: metrics.clone(),
+            publish: publish.clone(),
+            batch_entries_max: options.batch_entries_max.max(1),
+            queue_entries_max: options.queue_entries_max.max(1),
+        });
+        let listening = match &options.target {
+            Target::Sqlite(_) => None,
+            Target::Postgres(url) => Some(listen::start(url.clone(), db.clone(), publish).await?),
+        };
+        Ok(Self(Arc::new(Shared {
+            db,
+            appender_db,
+            log_name: options.log_name,
+            clock: options.clock,
+            entropy: options.entropy,
+            appender,
+            metrics,
+            head,
+            tasks: Mutex::new(Some((appending, listening))),
+        })))
+    }
+
+    /// The database, for tables that rest on the journal.
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The clock that the store was opened with.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// The entropy that the store was opened with.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    /// The installation's log name.
+    pub fn log_name(&self) -> &str {
+        &self.0.log_name
+    }
+
+    /// The origin of a register's checkpoints, which is also the name of its key.
+    pub fn origin(&self, register: &Slug) -> String {
+        checkpoint::origin(&self.0.log_name, register)
+    }
+
+    /// What the appender of this process has done.
+    pub fn metrics(&self) -> &AppendMetrics {
+        &self.0.metrics
+    }
+
+    /// Appends a submission, whole or not at all; answers when it is committed. Dropping the future does not take it back.
+    pub async fn submit(&self, submission: Submission) -> Result<Vec<Appended>, AppendError> {
+        self.0.appender.submit(submission).await
+    }
+
+    /// The position of the last entry that is committed, from the database.
+    pub async fn position(&self) -> Result<u64, StoreError> {
+        crate::reader::position(&self.0.db).await
+    }
+
+    /// The last position that this process knows of. Wakes on appends of this process, and on PostgreSQL of any; who follows the
+    /// journal polls too, slowly, since a notification can be lost.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.head.clone()
+    }
+
+    /// Appends what waits, then closes the connections. All clones are closed with it.
+    pub async fn close(&self) {
+        self.0.appender.close();
+        if let Some((appending, listening)) = self.0.tasks.lock().await.take() {
+            // A task that panicked has nothing left to close.
+            let _ = appending.await;
+            if let Some(listening) = listening {
+                listening.abort();
+                let _ = listening.await;
+            }
+        }
+        self.0.appender_db.close().await;
+        self.0.db.close().await;
+    }
+}
+
+/// Writes the log name into a new store, and refuses to open an old one under another: every checkpoint ever signed names it.
+async fn claim_log_name(db: &Db, log_name: &str) -> Result<(), StoreError> {
+    let read = "SELECT log_name FROM installation WHERE id = 1";
+    let stored = if let Some(row) = db.fetch_optional(read, vec![]).await? {
+        row.text("log_name")?
+    } else {
+        let mut tx = db.begin().await?;
+        let insert = "INSERT INTO installation (id, log_name) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";
+        tx.execute(insert, args![log_name]).await?;
+        let row = tx.fetch_optional(read, vec![]).await?;
+        tx.commit().await?;
+        row.ok_or_else(|| StoreError::corrupt("installation", "id", 1, "no row"))?.text("log_name")?
+    };
+    if stored == log_name {
+        Ok(())
+    } else {
+        Err(StoreError::LogName { stored, configured: log_name.to_owned() })
+    }
+}

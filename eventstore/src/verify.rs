@@ -1,0 +1,34 @@
+//! What a store is checked for when it is opened.
+
+use proofs::checkpoint;
+use proofs::merkle::Frontier;
+
+use crate::error::StoreError;
+use crate::heads::{self, Head};
+use crate::sql::Db;
+
+/// Checks that each log's stored frontier gives its stored root, and that its checkpoint, under its own key, says the same. A store
+/// that fails here must not sign anything more: it would fork a log.
+pub(crate) async fn heads(db: &Db, log_name: &str) -> Result<(), StoreError> {
+    for head in heads::all(db).await? {
+        check(&head, log_name)?;
+    }
+    Ok(())
+}
+
+fn check(head: &Head, log_name: &str) -> Result<(), StoreError> {
+    let register = &head.head.register;
+    let frontier: &Frontier = &head.frontier;
+    if frontier.root() != head.head.root {
+        return Err(StoreError::corrupt("log", "frontier", register, "does not give the root"));
+    }
+    let signed = checkpoint::open(&head.head.checkpoint, &head.head.key)
+        .map_err(|error| StoreError::corrupt("log", "checkpoint", register, error))?;
+    if signed.origin != checkpoint::origin(log_name, register) {
+        return Err(StoreError::corrupt("log", "checkpoint", register, "names another origin"));
+    }
+    if signed.size != head.head.size || signed.root != head.head.root {
+        return Err(StoreError::corrupt("log", "checkpoint", register, "is not of the stored size and root"));
+    }
+    Ok(())
+}
