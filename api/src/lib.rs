@@ -1,1 +1,20 @@
-//! Placeholder, replaced as the crate is built.
+//! The application service and the HTTP API.
+//!
+//! **In scope.** The [`registry`]: what is in force, and appending. Who is asking ([`auth`]), what they may see
+//! ([`access`]), and the endpoints ([`routes`]), one file each, laid out as the URLs are. **Not in scope**: rules of registers
+//! (`domain`), storage (`eventstore`), what is read (`projections`), configuration and the environment (`cli`).
+//!
+//! **Invariants.**
+//! - Every error is a problem document of a kind in [`problem::KINDS`]; faults of ours say nothing but that they are.
+//! - No body, name or official number is in a log line, a metric or an error; the log has routes, never URLs.
+//! - What may not be seen and what does not exist are answered alike.
+//!
+//! **To add an endpoint**: a file under `routes/`, where the URL says; a line in its folder's `mod.rs`; its cases in
+//! `tests/http`, where a test fails for an endpoint that has none.
+
+pub mod access;
+pub mod auth;
+pub mod registry;
+pub mod http;
+pub mod metrics;
+pub mod problem;

@@ -1,0 +1,104 @@
+//! The store's own issuer of tokens.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use eventstore::{Store, StoreError};
+use jsonwebtoken::DecodingKey;
+use proofs::key::PrivateKey;
+use proofs::slug::Slug;
+use proofs::time::Timestamp;
+use serde_json::json;
+
+use super::claims::{Claims, Role};
+use super::issuer::{Algorithm, Issuer};
+use super::jwks::Keys;
+
+/// Owner and purpose of the key in the store.
+const OWNER: &str = "installation";
+const PURPOSE: &str = "token";
+
+/// What a token is to say.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Whom it stands for: the record in `persons` of a citizen or official, or a system's name.
+    pub subject: String,
+    /// The role.
+    pub role: Role,
+    /// The department, for an official or a department's system.
+    pub department: Option<Slug>,
+    /// `bodies:*` or `bodies:<register>`, space-separated, for an auditor.
+    pub scope: Option<String>,
+    /// Now.
+    pub issued_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// Makes tokens, signed with a key that the store keeps.
+#[derive(Clone)]
+pub struct TokenIssuer {
+    name: String,
+    audience: String,
+    key: PrivateKey,
+}
+
+impl TokenIssuer {
+    /// The issuer of this store; its key is made the first time.
+    pub async fn open(store: &Store, audience: &str) -> Result<Self, StoreError> {
+        let key = if let Some(key) = store.key(OWNER, PURPOSE).await? {
+            key
+        } else {
+            let mut seed = [0; 32];
+            store.entropy().fill(&mut seed);
+            store.put_key(OWNER, PURPOSE, &PrivateKey::from_seed(&seed)).await?;
+            // Two servers may have made one each at the same moment; both take the one that the store names.
+            store.key(OWNER, PURPOSE).await?.unwrap_or_else(|| PrivateKey::from_seed(&seed))
+        };
+        Ok(Self { name: format!("https://{}", store.log_name()), audience: audience.to_owned(), key })
+    }
+
+    /// Its `iss`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The `aud` of its tokens.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// Its key as a JWK set, as served at `/.well-known/jwks.json`.
+    pub fn jwks(&self) -> serde_json::Value {
+        json!({ "keys": [self.key.public().jwk()] })
+    }
+
+    /// A token for what is granted.
+    pub fn mint(&self, grant: Grant) -> String {
+        let claims = Claims {
+            iss: self.name.clone(),
+            aud: json!(self.audience),
+            sub: grant.subject,
+            exp: grant.expires_at.millis() / 1000,
+            iat: grant.issued_at.millis() / 1000,
+            nbf: None,
+            role: grant.role,
+            department: grant.department,
+            scope: grant.scope,
+        };
+        let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.key.kid() });
+        // Claims are strings and numbers: they always serialise.
+        let payload = serde_json::to_vec(&claims).unwrap_or_default();
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
+        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    pub(super) fn issuer(&self) -> Issuer {
+        let public = self.key.public();
+        let key = DecodingKey::from_ed_der(public.as_bytes());
+        let roles = vec![Role::Citizen, Role::Official, Role::Department, Role::Auditor, Role::Operator];
+        let keys = Keys::one(public.kid().to_string(), key);
+        Issuer::new(self.name.clone(), Algorithm::EdDSA, &self.audience, roles, keys)
+    }
+}

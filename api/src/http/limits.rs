@@ -1,0 +1,88 @@
+//! Bounds of requests, and the rate limit.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::auth::Caller;
+use crate::http::AppState;
+use crate::problem::{self, Problem};
+
+/// Bytes of one request: 1,000 entries of the usual 2 kB are 2 MB; a full list of long bodies is split by its sender.
+pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+/// Rows of a page when nothing is said.
+pub const PAGE_ROWS_DEFAULT: u32 = 50;
+/// Rows of a page at most, of what projections list.
+pub const PAGE_ROWS_MAX: u32 = projections::PAGE_ROWS_MAX;
+/// Entries of a page at most: a bundle's width, so that an auditor walks bundles and bodies in step.
+pub const PAGE_ENTRIES_MAX: u32 = 256;
+/// A request that is not answered by then is given up: appends wait in a bounded queue for less than that.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// A read waits so long for a projection to catch up.
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After so many requests, clients that have been quiet are forgotten, so that the table stays as small as its use.
+const SWEEP_REQUESTS: u64 = 10_000;
+
+/// How many requests a client may make.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// Sustained.
+    pub per_second: NonZeroU32,
+    /// At once.
+    pub burst: NonZeroU32,
+}
+
+/// Counts each client's requests.
+pub struct Limiter {
+    clients: DefaultKeyedRateLimiter<Client>,
+    clock: DefaultClock,
+    seen: AtomicU64,
+}
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Client {
+    /// Issuer and subject of a token that was verified; an unverified one would let anyone be a new client at will.
+    Token(String),
+    /// Everyone else at this address. A proxy in front is one client, and must limit its own.
+    Address(Option<IpAddr>),
+}
+
+impl Limiter {
+    /// With nobody counted yet.
+    pub fn new(rate: Rate) -> Self {
+        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+        Self { clients: RateLimiter::keyed(quota), clock: DefaultClock::default(), seen: AtomicU64::new(0) }
+    }
+
+    fn check(&self, client: &Client) -> Result<(), Problem> {
+        if self.seen.fetch_add(1, Ordering::Relaxed) % SWEEP_REQUESTS == SWEEP_REQUESTS - 1 {
+            self.clients.retain_recent();
+        }
+        self.clients.check_key(client).map_err(|until| {
+            let wait = until.wait_time_from(self.clock.now());
+            Problem::new(problem::RATE_LIMITED, "This client has made more requests than it may.")
+                .retry_after(wait.as_secs() + 1)
+        })
+    }
+}
+
+/// Middleware: lets a request through while its client is within its rate. Runs after the token was checked.
+pub async fn limit_rate(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let client = match request.extensions().get::<Caller>() {
+        Some(caller) => Client::Token(caller.client.clone()),
+        None => Client::Address(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())),
+    };
+    match state.limiter().check(&client) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}

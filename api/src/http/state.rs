@@ -1,0 +1,94 @@
+//! What handlers stand on. Cheap to clone.
+
+use std::sync::Arc;
+
+use eventstore::Store;
+use projections::Handle;
+use proofs::slug::Slug;
+
+use super::limits::{Limiter, Rate};
+use crate::access;
+use crate::auth::{Authenticator, Caller, TokenIssuer};
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::registry::{InForce, Knowledge, Registry};
+
+/// What the state is made of.
+pub struct StateParts {
+    /// The registry.
+    pub registry: Registry,
+    /// The projectors that this process runs.
+    pub projections: Handle,
+    /// Checks tokens.
+    pub authenticator: Authenticator,
+    /// The store's own issuer, for its JWK set.
+    pub token_issuer: TokenIssuer,
+    /// How many requests a client may make.
+    pub rate: Rate,
+}
+
+/// The state of the server.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
+    parts: StateParts,
+    limiter: Limiter,
+    metrics: Metrics,
+}
+
+impl AppState {
+    /// From its parts.
+    pub fn new(parts: StateParts) -> Self {
+        let limiter = Limiter::new(parts.rate);
+        let metrics = Metrics::new();
+        Self(Arc::new(Inner { parts, limiter, metrics }))
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> &Registry {
+        &self.0.parts.registry
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        self.registry().store()
+    }
+
+    /// The projectors.
+    pub fn projections(&self) -> &Handle {
+        &self.0.parts.projections
+    }
+
+    /// Checks tokens.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.0.parts.authenticator
+    }
+
+    /// The store's own issuer.
+    pub fn token_issuer(&self) -> &TokenIssuer {
+        &self.0.parts.token_issuer
+    }
+
+    /// Counts requests.
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// What is measured.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// The register of a path, as it is defined now. A name that no register has is 404.
+    pub async fn register(&self, slug: &str) -> Result<(Arc<Knowledge>, Arc<InForce>), Problem> {
+        let slug: Slug = slug.parse().map_err(|_| Problem::not_found())?;
+        let (knowledge, found) = self.registry().find(&slug).await.map_err(|error| Problem::internal(&error))?;
+        Ok((knowledge, found.ok_or_else(Problem::not_found)?))
+    }
+
+    /// What a reader is to a register.
+    pub fn reader<'a>(caller: Option<&'a Caller>, register: &'a InForce) -> access::Reader<'a> {
+        access::Reader::new(caller.map(|caller| &caller.principal), &register.definition)
+    }
+}

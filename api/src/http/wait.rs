@@ -1,0 +1,55 @@
+//! Reading one's own writes: `Wait-For: <position>`, or `?wait_for=<position>`, holds a read until the projection is there.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use projections::ProjectionError;
+use serde::Deserialize;
+
+use super::AppState;
+use super::limits::WAIT_TIMEOUT;
+use crate::problem::{self, Problem};
+
+/// Header and query parameter.
+const HEADER: &str = "wait-for";
+
+/// The position that a read is to wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct WaitFor(Option<u64>);
+
+#[derive(Deserialize)]
+struct Parameter {
+    wait_for: Option<u64>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WaitFor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let bad = || Problem::invalid("`Wait-For` is the position that an append answered with.");
+        if let Some(value) = parts.headers.get(HEADER) {
+            let position = value.to_str().ok().and_then(|value| value.trim().parse().ok());
+            return position.map(|position| Self(Some(position))).ok_or_else(bad);
+        }
+        let query = axum::extract::Query::<Parameter>::try_from_uri(&parts.uri).map_err(|_| bad())?;
+        Ok(Self(query.wait_for))
+    }
+}
+
+impl WaitFor {
+    /// Waits until the projection has come so far, for [`WAIT_TIMEOUT`] at most.
+    pub async fn hold(self, state: &AppState, projection: &str) -> Result<(), Problem> {
+        let Some(position) = self.0 else { return Ok(()) };
+        // A position that no entry has would be waited for in vain.
+        let last = state.store().position().await.map_err(|error| Problem::internal(&error))?;
+        if position > last {
+            return Err(Problem::invalid(format!("No entry has this position yet; the last is {last}.")));
+        }
+        match state.projections().wait_for(projection, position, WAIT_TIMEOUT).await {
+            Ok(()) => Ok(()),
+            Err(ProjectionError::Timeout { .. }) => {
+                Err(Problem::new(problem::NOT_YET, "What is read here has not reached the position yet.").retry_after(1))
+            }
+            Err(error) => Err(Problem::internal(&error)),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Appending: read, look up, decide, sign, submit; again from the look-up when something moved meanwhile.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use domain::any_record::AnyRecord;
+use domain::definitions::InForce;
+use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, NewLog, StoredEntry, Submission};
+use uuid::Uuid;
+
+use super::decide::{Decided, Ground, Parsed, decide};
+use super::digest;
+use super::entries::Folded;
+use super::knowledge::{Knowledge, KnowledgeError};
+use super::refusal::{Reason, Refusal};
+use super::request::{AppendRequest, ENTRIES_MAX, EntryRequest, IDEMPOTENCY_KEY_BYTES_MAX, Outcome};
+use super::{Registry, sign};
+
+/// Longer lists are read and decided off the async threads: 8 signatures take about half a millisecond.
+const INLINE_ENTRIES_MAX: usize = 8;
+/// Each further attempt means that a record moved between decision and commit; someone who loses so often in a row is told so.
+const ATTEMPTS_MAX: usize = 6;
+
+/// Why an attempt came to nothing.
+enum Attempt {
+    /// For good.
+    Refused(Refusal),
+    /// Something that it rested on has moved.
+    Moved,
+}
+
+impl<E: Into<Refusal>> From<E> for Attempt {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl Registry {
+    /// Appends entries to a register, all or none; answers when they are committed.
+    pub async fn append(&self, mut request: AppendRequest) -> Result<Vec<Outcome>, Refusal> {
+        if request.entries.is_empty() || request.entries.len() > ENTRIES_MAX {
+            return Err(Reason::Count.into());
+        }
+        let entries = std::mem::take(&mut request.entries);
+        let (entries, idempotency) = self.read(&request, entries).await?;
+        if let Some(idempotency) = &idempotency {
+            // Asked before any rule is: what was appended once is answered again, though its record has moved on.
+            if let Some(appended) = self.store().replayed(idempotency).await.map_err(known)? {
+                return self.outcomes(appended).await;
+            }
+        }
+        let entries = Arc::new(entries);
+        let mut knowledge = self.knowledge();
+        for _ in 0..ATTEMPTS_MAX {
+            match self.attempt(&request, &entries, &knowledge, idempotency.as_ref()).await {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(Attempt::Moved) => knowledge = self.refresh().await?,
+                // What was known may be old: a refusal stands only when there was nothing new to know.
+                Err(Attempt::Refused(refusal)) => {
+                    let newer = self.refresh().await?;
+                    if Arc::ptr_eq(&newer, &knowledge) {
+                        return Err(refusal);
+                    }
+                    knowledge = newer;
+                }
+            }
+        }
+        Err(Reason::Overloaded { retry_after_seconds: 1 }.into())
+    }
+
+    /// Reads the entries, and makes the digest of what they say.
+    async fn read(
+        &self,
+        request: &AppendRequest,
+        entries: Vec<EntryRequest>,
+    ) -> Result<(Vec<Parsed>, Option<Idempotency>), Refusal> {
+        let key = request.idempotency_key.clone();
+        let visible = |key: &String| {
+            (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if !key.as_ref().is_none_or(visible) {
+            return Err(Reason::IdempotencyKey.into());
+        }
+        let digested = if key.is_some() { Some(entries.clone()) } else { None };
+        let entries = self.complete(&request.register, entries).await?;
+        let register = request.register.clone();
+        let new_records: Vec<Uuid> = entries.iter().map(|_| sign::new_uuid(self.store())).collect();
+        let many = entries.len() > INLINE_ENTRIES_MAX;
+        let read = move || {
+            let mut parsed = Vec::with_capacity(entries.len());
+            for ((at, entry), new_record) in entries.into_iter().enumerate().zip(new_records) {
+                parsed.push(Parsed::read(entry, &register, new_record).map_err(|reason| reason.at(at))?);
+            }
+            let digest = digested.map(|digested| {
+                let meanings = digested.iter().zip(&parsed).map(|(entry, parsed)| {
+                    digest::meaning(entry, parsed.signed.as_ref().map(|(signed, _)| signed))
+                });
+                digest::digest(&register, &meanings.collect::<Vec<_>>())
+            });
+            Ok::<_, Refusal>((parsed, digest))
+        };
+        let (parsed, digest) = off_async(many, read).await??;
+        let idempotency = match (key, digest) {
+            (Some(key), Some(digest)) => {
+                let digest = digest.map_err(|error| Reason::Statement(error.to_string()))?;
+                Some(Idempotency { scope: request.by.client.clone(), key, digest })
+            }
+            _ => None,
+        };
+        Ok((parsed, idempotency))
+    }
+
+    async fn attempt(
+        &self,
+        request: &AppendRequest,
+        entries: &Arc<Vec<Parsed>>,
+        knowledge: &Arc<Knowledge>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Vec<Outcome>, Attempt> {
+        let (in_force, guards) = ground(request, knowledge)?;
+        let records = self.load(entries, knowledge).await?;
+        let ground = Ground {
+            knowledge: Arc::clone(knowledge),
+            in_force,
+            department: request.by.department.clone(),
+            now: self.store().clock().now(),
+            if_match: request.if_match,
+        };
+        let opens = self.new_logs(&request.register, entries, knowledge).await?;
+        let deciding = Arc::clone(entries);
+        let many = entries.len() > INLINE_ENTRIES_MAX;
+        let decided = off_async(many, move || decide(&ground, &deciding, records)).await??;
+        let entries_new = self.signed(request, entries, &decided, knowledge).await?;
+        let numbered: Vec<usize> =
+            entries_new.iter().enumerate().filter_map(|(at, entry)| entry.number.as_ref().map(|_| at)).collect();
+        let submission = Submission { entries: entries_new, opens, guards, idempotency: idempotency.cloned() };
+        match self.store().submit(submission).await {
+            Ok(appended) if appended.iter().any(|appended| appended.replayed) => Ok(self.outcomes(appended).await?),
+            Ok(appended) => Ok(appended.into_iter().zip(decided).map(outcome).collect()),
+            Err(AppendError::Stale { .. } | AppendError::LogExists { .. }) => Err(Attempt::Moved),
+            // The caller named no version: it is ours to take the next.
+            Err(AppendError::Version { record, .. })
+                if entries.iter().all(|entry| entry.record != record || entry.version.is_none()) =>
+            {
+                Err(Attempt::Moved)
+            }
+            Err(AppendError::Number { .. }) if numbered.len() == 1 => Err(Reason::Number.at(numbered[0]).into()),
+            Err(AppendError::Version { record, found, .. }) => {
+                let at = entries.iter().position(|entry| entry.record == record);
+                Err(Refusal { entry: at, reason: Reason::Version { record, found } }.into())
+            }
+            Err(error) => Err(known(error).into()),
+        }
+    }
+
+    /// The records that the entries are about, as they are now.
+    async fn load(&self, entries: &[Parsed], knowledge: &Knowledge) -> Result<HashMap<Uuid, AnyRecord>, Refusal> {
+        let ids: BTreeSet<Uuid> = entries.iter().map(|entry| entry.record).collect();
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let stored = self.store().read_records(&ids).await?;
+        let mut records = HashMap::new();
+        for entries in by_record(&stored) {
+            let folded = Folded::fold(entries, knowledge)?;
+            records.insert(entries[0].record(), folded.record);
+        }
+        Ok(records)
+    }
+
+    /// What is submitted: the department's statements as they came, and the platform's in its name.
+    async fn signed(
+        &self,
+        request: &AppendRequest,
+        entries: &[Parsed],
+        decided: &[Decided],
+        knowledge: &Knowledge,
+    ) -> Result<Vec<NewEntry>, Refusal> {
+        let ours = entries.iter().any(|entry| entry.signed.is_none());
+        let department = &request.by.department;
+        let key = if ours { Some(sign::held_key(self.store(), knowledge, department).await?) } else { None };
+        let mut signed = Vec::with_capacity(entries.len());
+        for (entry, decided) in entries.iter().zip(decided) {
+            let (statement, salt) = match (&entry.signed, &key) {
+                (Some((statement, salt)), _) => (statement.clone(), *salt),
+                (None, Some(key)) => {
+                    let salt = sign::new_salt(self.store());
+                    (sign::sign(&decided.event, &entry.canonical, &salt, key), salt)
+                }
+                (None, None) => return Err(Reason::NoKeyHeld(department.clone()).into()),
+            };
+            let number = decided.event.number().map(str::to_owned);
+            signed.push(NewEntry { statement, body: entry.canonical.clone(), salt, number });
+        }
+        Ok(signed)
+    }
+
+    /// What became of entries that were appended before, read back from the journal.
+    async fn outcomes(&self, appended: Vec<Appended>) -> Result<Vec<Outcome>, Refusal> {
+        let ids: BTreeSet<Uuid> = appended.iter().map(|appended| appended.record).collect();
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        let stored = self.store().read_records(&ids).await?;
+        let knowledge = self.refresh().await?;
+        let mut folded = HashMap::new();
+        for entries in by_record(&stored) {
+            folded.insert(entries[0].record(), (entries, Folded::fold(entries, &knowledge)?));
+        }
+        let found = appended.into_iter().map(|appended| {
+            let (entries, folded) = folded.get(&appended.record)?;
+            let entry = entries.iter().find(|entry| entry.version() == appended.version)?;
+            let statement = entry.statement.statement();
+            Some(Outcome {
+                entry_type: statement.entry_type.clone(),
+                effective_at: statement.effective_at,
+                status: folded.at(appended.version)?.status.clone(),
+                appended,
+            })
+        });
+        let found: Option<Vec<Outcome>> = found.collect();
+        found.ok_or_else(|| Reason::Corrupt("an idempotency key names entries that are not there".to_owned()).into())
+    }
+}
+
+/// The register in force, and the guards: its definition and its department must still be as they were.
+fn ground(request: &AppendRequest, knowledge: &Knowledge) -> Result<(Arc<InForce>, Vec<Guard>), Refusal> {
+    let register = &request.register;
+    let in_force =
+        knowledge.definitions.current(register).ok_or_else(|| Reason::UnknownRegister(register.clone()))?;
+    let (owner, department) = (&in_force.definition.owner, &request.by.department);
+    if owner != department {
+        let (register, owner, department) = (register.clone(), owner.clone(), department.clone());
+        return Err(Reason::ForeignRegister { register, owner, department }.into());
+    }
+    let known =
+        knowledge.departments.get(department).ok_or_else(|| Reason::UnknownDepartment(department.clone()))?;
+    let guards = vec![
+        Guard { record: in_force.record, version: in_force.version },
+        Guard { record: known.record, version: known.version },
+    ];
+    Ok((in_force, guards))
+}
+
+/// Stored entries, which come ordered by record, a record at a time.
+fn by_record(stored: &[StoredEntry]) -> impl Iterator<Item = &[StoredEntry]> {
+    stored.chunk_by(|one, next| one.record() == next.record())
+}
+
+fn outcome((appended, decided): (Appended, Decided)) -> Outcome {
+    Outcome {
+        appended,
+        entry_type: decided.event.entry_type,
+        effective_at: decided.event.effective_at,
+        status: decided.status,
+    }
+}
+
+/// The store's refusals that mean the same whatever was asked.
+pub(super) fn known(error: AppendError) -> Refusal {
+    match error {
+        AppendError::Number { .. } => Reason::Number,
+        AppendError::Idempotency => Reason::Idempotency,
+        AppendError::Overloaded { retry_after_seconds } => {
+            Reason::Overloaded { retry_after_seconds: retry_after_seconds.into() }
+        }
+        AppendError::Closed => Reason::Overloaded { retry_after_seconds: 1 },
+        AppendError::Store(error) => Reason::Store(error),
+        AppendError::Version { record, found, .. } | AppendError::Stale { record, found } => {
+            Reason::Version { record, found }
+        }
+        AppendError::Invalid(_) | AppendError::Register { .. } => Reason::Statement(error.to_string()),
+        AppendError::UnknownLog { .. } | AppendError::LogExists { .. } => Reason::Corrupt(error.to_string()),
+    }
+    .into()
+}
+
+/// Runs what takes long on a thread of its own.
+async fn off_async<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    if !long {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Reason::Corrupt("a task that decides on entries has ended".to_owned()).into())
+}
+
+impl From<KnowledgeError> for Refusal {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::Store(error) => Reason::Store(error).into(),
+            KnowledgeError::Domain(error) => Reason::Corrupt(error.to_string()).into(),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! How a store grows: the root of trust, then registers and departments, each an entry like any other.
+
+use std::sync::Arc;
+
+use domain::Fault;
+use domain::any_record::AnyRecord;
+use domain::definition::Definition;
+use domain::definitions::InForce;
+use domain::platform::{DEPARTMENTS, PLATFORM, REGISTERS};
+use domain::record::Proposed;
+use eventstore::{CHECKPOINT, Idempotency, NewEntry, NewLog, STATEMENT, Submission};
+use proofs::key::PrivateKey;
+use proofs::note::NoteSigner;
+use proofs::slug::{EntryType, Slug};
+use serde_json::{Value, json};
+
+use super::decide::Parsed;
+use super::knowledge::Knowledge;
+use super::refusal::{Reason, Refusal};
+use super::request::{Actor, AppendRequest, Bootstrap, Change, EntryRequest};
+use super::{Registry, sign};
+
+/// The entry that makes a register, and the one that changes it.
+const DEFINED: &str = "defined";
+const REDEFINED: &str = "redefined";
+/// The entry that makes a department.
+const ESTABLISHED: &str = "established";
+
+impl Registry {
+    /// Writes the root of trust of a new store, once; a store that has it is left as it is.
+    ///
+    /// One submission opens both logs: entry 0 of `departments` establishes `platform`, signed with the key that it itself
+    /// enrols; entries 0 and 1 of `registers` define `registers` and `departments`.
+    pub async fn bootstrap(&self, documents: &Bootstrap) -> Result<(), Refusal> {
+        let platform = slug(PLATFORM)?;
+        if self.refresh().await?.departments.get(&platform).is_some() {
+            return Ok(());
+        }
+        let key = self.kept_key(PLATFORM, STATEMENT).await?;
+        let mut platform_body = documents.platform.clone();
+        platform_body["key"] = json!(key.public().jwk());
+        let mut opens = Vec::new();
+        let mut in_force = Vec::new();
+        for document in [&documents.registers, &documents.departments] {
+            let definition = Definition::from_json(document).map_err(Reason::Rules)?;
+            let (log, first) = self.first_definition(definition).await?;
+            opens.push(log);
+            in_force.push(Arc::new(first));
+        }
+        let mut entries = vec![self.first_entry(&in_force[1], ESTABLISHED, platform_body, &key)?];
+        for definition in &in_force {
+            let body = json!({
+                "slug": definition.definition.slug,
+                "definition": definition.definition.to_json(),
+                "key": definition.key.to_string(),
+            });
+            entries.push(self.first_entry(&in_force[0], DEFINED, body, &key)?);
+        }
+        // Two servers that find the same empty store write it once.
+        let idempotency =
+            Some(Idempotency { scope: "installation".to_owned(), key: "root of trust".to_owned(), digest: [0; 32] });
+        let submission = Submission { entries, opens, guards: Vec::new(), idempotency };
+        self.store().submit(submission).await.map_err(super::append::known)?;
+        self.refresh().await?;
+        Ok(())
+    }
+
+    /// Defines a register, or redefines it when the definition in force is another; the same one again changes nothing.
+    pub async fn define_register(&self, document: Value) -> Result<Change, Refusal> {
+        let definition = Definition::from_json(&document).map_err(Reason::Rules)?;
+        let knowledge = self.refresh().await?;
+        let current = knowledge.definitions.current(&definition.slug);
+        let (record, entry_type, body) = match current {
+            Some(current) if current.definition.to_json() == definition.to_json() => return Ok(Change::None),
+            Some(current) => (Some(current.record), REDEFINED, json!({ "definition": document })),
+            None => (None, DEFINED, json!({ "slug": definition.slug, "definition": document })),
+        };
+        self.append_as_platform(REGISTERS, record, entry_type, body).await
+    }
+
+    /// Establishes a department, with a key that the platform makes and holds; one that exists is left as it is.
+    pub async fn establish_department(&self, document: Value) -> Result<Change, Refusal> {
+        let knowledge = self.refresh().await?;
+        let known = document["slug"].as_str().and_then(|slug| slug.parse().ok());
+        if known.is_some_and(|slug: Slug| knowledge.departments.get(&slug).is_some()) {
+            return Ok(Change::None);
+        }
+        self.append_as_platform(DEPARTMENTS, None, ESTABLISHED, document).await
+    }
+
+    async fn append_as_platform(
+        &self,
+        register: &str,
+        record: Option<uuid::Uuid>,
+        entry_type: &str,
+        body: Value,
+    ) -> Result<Change, Refusal> {
+        let entry =
+            EntryRequest::Platform { record, version: None, entry_type: name(entry_type)?, effective_at: None, body };
+        let request = AppendRequest::new(slug(register)?, Actor::local(slug(PLATFORM)?), vec![entry]);
+        // Boxed: appending to the platform's registers is itself part of appending.
+        let outcomes = Box::pin(self.append(request)).await?;
+        self.refresh().await?;
+        Ok(outcomes.into_iter().next().map_or(Change::None, |outcome| Change::Appended(Box::new(outcome))))
+    }
+
+    /// Gives the entries that make a register or a department the key that the platform makes for them, where the caller
+    /// brings none.
+    pub(super) async fn complete(
+        &self,
+        register: &Slug,
+        mut entries: Vec<EntryRequest>,
+    ) -> Result<Vec<EntryRequest>, Refusal> {
+        if *register != *REGISTERS && *register != *DEPARTMENTS {
+            return Ok(entries);
+        }
+        for entry in &mut entries {
+            let EntryRequest::Platform { entry_type, body, .. } = entry else { continue };
+            let makes = [DEFINED, ESTABLISHED].contains(&entry_type.as_str());
+            let Some(owner) = body["slug"].as_str().and_then(|slug| slug.parse::<Slug>().ok()) else { continue };
+            if !makes || body.get("key").is_some() {
+                continue;
+            }
+            body["key"] = if *register == *REGISTERS {
+                let key = self.kept_key(owner.as_str(), CHECKPOINT).await?;
+                json!(self.signer(&owner, key)?.verifier().to_string())
+            } else {
+                json!(self.kept_key(owner.as_str(), STATEMENT).await?.public().jwk())
+            };
+        }
+        Ok(entries)
+    }
+
+    /// The logs to open: one for each register that is defined. Its owner must exist, and its key must be held here.
+    pub(super) async fn new_logs(
+        &self,
+        register: &Slug,
+        entries: &[Parsed],
+        knowledge: &Knowledge,
+    ) -> Result<Vec<NewLog>, Refusal> {
+        let mut logs = Vec::new();
+        if *register != *REGISTERS {
+            return Ok(logs);
+        }
+        for (at, entry) in entries.iter().enumerate() {
+            let owner = entry.body["definition"]["owner"].as_str().and_then(|owner| owner.parse::<Slug>().ok());
+            if owner.is_some_and(|owner| knowledge.departments.get(&owner).is_none_or(|state| state.abolished)) {
+                let fault = Fault::new("/definition/owner", "is no department that exists: establish it first");
+                return Err(Reason::Rules(vec![fault]).at(at));
+            }
+            let defined = entry.body["slug"].as_str().and_then(|slug| slug.parse::<Slug>().ok());
+            let Some(defined) = defined.filter(|_| entry.entry_type.as_str() == DEFINED) else { continue };
+            let key = self.store().key(defined.as_str(), CHECKPOINT).await?;
+            let signer = key.clone().map(|key| self.signer(&defined, key)).transpose()?;
+            let named = signer.map(|signer| signer.verifier().to_string());
+            match key {
+                Some(key) if named.as_deref() == entry.body["key"].as_str() => {
+                    logs.push(NewLog { register: defined, key });
+                }
+                _ => {
+                    let words = "the platform signs checkpoints: leave the key out, and it makes one";
+                    return Err(Reason::Rules(vec![Fault::new("/key", words)]).at(at));
+                }
+            }
+        }
+        Ok(logs)
+    }
+
+    /// The definition of one of the platform's registers, as the first entry of all puts it in force.
+    async fn first_definition(&self, definition: Arc<Definition>) -> Result<(NewLog, InForce), Refusal> {
+        let register = definition.slug.clone();
+        let key = self.kept_key(register.as_str(), CHECKPOINT).await?;
+        let in_force = InForce {
+            definition,
+            record: sign::new_uuid(self.store()),
+            version: 1,
+            position: 0,
+            recorded_at: self.store().clock().now(),
+            key: self.signer(&register, key.clone())?.verifier(),
+            closed: false,
+        };
+        Ok((NewLog { register, key }, in_force))
+    }
+
+    /// An entry of the root of trust: decided and signed as any other.
+    fn first_entry(
+        &self,
+        in_force: &Arc<InForce>,
+        entry_type: &str,
+        body: Value,
+        key: &PrivateKey,
+    ) -> Result<NewEntry, Refusal> {
+        let now = self.store().clock().now();
+        let proposed = Proposed {
+            record: sign::new_uuid(self.store()),
+            version: Some(1),
+            entry_type: name(entry_type)?,
+            effective_at: now,
+            issuer: slug(PLATFORM)?,
+            body,
+            now,
+            definition: Arc::clone(in_force),
+        };
+        let event = AnyRecord::default().decide(&proposed).map_err(|error| Reason::Rule(Box::new(error)))?;
+        let canonical = proofs::jcs::canonical(&proposed.body).map_err(|error| Reason::Statement(error.to_string()))?;
+        let salt = sign::new_salt(self.store());
+        let statement = sign::sign(&event, &canonical, &salt, key);
+        Ok(NewEntry { statement, body: canonical, salt, number: event.number().map(str::to_owned) })
+    }
+
+    /// The key of an owner for a purpose; made and kept when there is none. Kept before it is used: an entry must never
+    /// name a key that was lost.
+    async fn kept_key(&self, owner: &str, purpose: &str) -> Result<PrivateKey, Refusal> {
+        if let Some(key) = self.store().key(owner, purpose).await? {
+            return Ok(key);
+        }
+        let key = sign::new_key(self.store());
+        self.store().put_key(owner, purpose, &key).await?;
+        // Of two servers that made one at the same moment, both go on with the same.
+        Ok(self.store().key(owner, purpose).await?.unwrap_or(key))
+    }
+
+    fn signer(&self, register: &Slug, key: PrivateKey) -> Result<NoteSigner, Refusal> {
+        NoteSigner::new(&self.store().origin(register), key)
+            .map_err(|error| Reason::Corrupt(format!("the log's name: {error}")).into())
+    }
+}
+
+fn slug(name: &str) -> Result<Slug, Reason> {
+    name.parse().map_err(|_| Reason::Corrupt(format!("{name} is no slug")))
+}
+
+fn name(entry_type: &str) -> Result<EntryType, Reason> {
+    entry_type.parse().map_err(|_| Reason::Corrupt(format!("{entry_type} is no entry type")))
+}

@@ -1,0 +1,46 @@
+//! What an idempotency key gave before, asked for without appending anything.
+//!
+//! The append transaction asks the same again, and its answer is the one that counts. Asking first lets a caller answer a
+//! retry whose record has moved on since, which would not pass the rules a second time.
+
+use crate::args;
+use crate::error::{AppendError, StoreError};
+use crate::model::{Appended, Idempotency};
+use crate::sql::Row;
+use crate::store::{SHARD, Store};
+
+impl Store {
+    /// The entries that this key made before, for this content; none when it was not used.
+    pub async fn replayed(&self, idempotency: &Idempotency) -> Result<Option<Vec<Appended>>, AppendError> {
+        let sql = "SELECT digest, first_position, entries FROM idempotency WHERE shard = $1 AND scope = $2 AND key = $3";
+        let arguments = args![SHARD, idempotency.scope.as_str(), idempotency.key.as_str()];
+        let Some(used) = self.db().fetch_optional(sql, arguments).await? else { return Ok(None) };
+        let named = |error: StoreError| error.at("idempotency", String::new);
+        if used.hash("digest").map_err(named)?.0 != idempotency.digest {
+            return Err(AppendError::Idempotency);
+        }
+        let first = used.uint("first_position").map_err(named)?;
+        let count = used.uint("entries").map_err(named)?;
+        let sql = "SELECT position, register, leaf_index, record, version, recorded_at FROM entry
+            WHERE shard = $1 AND position >= $2 AND position < $3 ORDER BY position";
+        let rows = self.db().fetch_all(sql, args![SHARD, first, first + count]).await?;
+        if rows.len() as u64 != count {
+            let error = StoreError::corrupt("idempotency", "entries", first, "the entries it stands for are missing");
+            return Err(error.into());
+        }
+        let read = |row: &Row| appended(row).map_err(|error| error.at("entry", || first.to_string()));
+        Ok(Some(rows.iter().map(read).collect::<Result<_, _>>()?))
+    }
+}
+
+pub(crate) fn appended(row: &Row) -> Result<Appended, StoreError> {
+    Ok(Appended {
+        position: row.uint("position")?,
+        register: row.parse("register")?,
+        index: row.uint("leaf_index")?,
+        record: row.uuid("record")?,
+        version: row.uint("version")?,
+        recorded_at: row.time("recorded_at")?,
+        replayed: true,
+    })
+}
