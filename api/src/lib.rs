@@ -15,6 +15,5 @@
 pub mod access;
 pub mod auth;
 pub mod registry;
-pub mod http;
 pub mod metrics;
 pub mod problem;

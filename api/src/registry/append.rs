@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::any_record::AnyRecord;
 use domain::definitions::InForce;
-use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, NewLog, StoredEntry, Submission};
+use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, StoredEntry, Submission};
 use uuid::Uuid;
 
 use super::decide::{Decided, Ground, Parsed, decide};
