@@ -4,15 +4,18 @@
 //! Not in scope: rules of registers (`domain`), storage (`eventstore`), HTTP (`api`).
 //! To add a command: a variant in `args`, a file in `commands`, a line in [`run`].
 
+mod append;
 mod args;
 mod audit;
 mod commands;
 mod config;
 mod demo;
 mod failure;
+mod fixtures;
 mod keyfile;
 mod progress;
 mod rsf;
+mod serving;
 mod system;
 mod wire;
 

@@ -31,12 +31,12 @@ impl Store {
             Kind::Sqlite => None,
             Kind::Postgres => Some(Database::create().await),
         };
-        Self { directory: tempfile::tempdir().expect("a temporary directory"), database }
+        Self { directory: directory(), database }
     }
 
     /// A store in a database that the test made itself.
     pub fn over(database: Database) -> Self {
-        Self { directory: tempfile::tempdir().expect("a temporary directory"), database: Some(database) }
+        Self { directory: directory(), database: Some(database) }
     }
 
     /// The data directory.
@@ -57,4 +57,12 @@ impl Store {
         }
         args
     }
+}
+
+/// A data directory whose settings let one client make as many requests as a test needs.
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let settings = "requests_per_second = 1000000\nrequests_burst = 1000000\n";
+    std::fs::write(directory.path().join("reestr.toml"), settings).expect("the settings are written");
+    directory
 }

@@ -16,6 +16,10 @@ const PAGE: u64 = 256;
 /// A server that says nothing for so long cannot be checked.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Requests that a busy server is sent, and the longest wait between two that it may ask for.
+const ATTEMPTS: u32 = 30;
+const WAIT_SECONDS_MAX: u64 = 30;
+
 /// Why nothing can be said about a server: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum CouldNotCheck {
@@ -46,6 +50,9 @@ pub enum CouldNotCheck {
     /// `--register` names none of the server's registers.
     #[error("the server has no register {0:?}; GET /v1/registers lists those it has")]
     NoSuchRegister(String),
+    /// The platform's registers kept changing while they were read.
+    #[error("the registers of departments and definitions changed each time they were read; try again")]
+    Restless,
     /// The state directory cannot be read or written.
     #[error("could not use the state in {path}: {what}")]
     State {
@@ -75,7 +82,6 @@ pub struct Served {
 #[derive(Deserialize)]
 struct Page<T> {
     items: Vec<T>,
-    next: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -133,10 +139,7 @@ impl Fetch {
     pub async fn entries(&self, register: &Slug, from: u64) -> Result<Option<Vec<Served>>, CouldNotCheck> {
         let after = from.checked_sub(1).map_or(String::new(), |after| format!("&after={after}"));
         match self.json::<Page<Served>>(&format!("/v1/registers/{register}/entries?limit={PAGE}{after}")).await {
-            Ok(page) => {
-                let _ = page.next;
-                Ok(Some(page.items))
-            }
+            Ok(page) => Ok(Some(page.items)),
             Err(CouldNotCheck::Status {
                 status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND,
                 ..
@@ -159,6 +162,23 @@ impl Fetch {
         CouldNotCheck::Unexpected { url: format!("{}{path}", self.base), what: what.to_owned() }
     }
 
+    /// Sends a request again while the server says that it is busy.
+    async fn patient(&self, request: &reqwest::RequestBuilder, url: &str) -> Result<reqwest::Response, CouldNotCheck> {
+        let mut attempt = 0;
+        loop {
+            let again = request.try_clone().ok_or_else(|| CouldNotCheck::Url(url.to_owned()))?;
+            let sent = again.send().await;
+            let response = sent.map_err(|source| CouldNotCheck::Http { url: url.to_owned(), source })?;
+            let busy = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            attempt += 1;
+            if !busy || attempt == ATTEMPTS {
+                return Ok(response);
+            }
+            let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+            tokio::time::sleep(Duration::from_secs(asked.unwrap_or(1).min(WAIT_SECONDS_MAX))).await;
+        }
+    }
+
     async fn bytes(&self, path: &str) -> Result<Vec<u8>, CouldNotCheck> {
         let url = format!("{}{path}", self.base);
         let failed = |source| CouldNotCheck::Http { url: url.clone(), source };
@@ -166,7 +186,7 @@ impl Fetch {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let mut response = request.send().await.map_err(failed)?;
+        let mut response = self.patient(&request, &url).await?;
         if response.status() != StatusCode::OK {
             return Err(CouldNotCheck::Status { url, status: response.status() });
         }

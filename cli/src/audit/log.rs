@@ -6,7 +6,7 @@ use proofs::hash::{Hash, leaf_hash};
 use proofs::merkle::Frontier;
 use proofs::note::VerifierKey;
 use proofs::slug::Slug;
-use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, tile_root};
+use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, paths, tile_root};
 
 use super::fetch::{CouldNotCheck, Fetch};
 use super::report::{Fault, RegisterReport};
@@ -95,8 +95,8 @@ impl Hashing {
         }
         self.levels[0].push(hash);
         let mut level = 0;
-        while self.levels[level].len() % TILE_WIDTH == 0 {
-            let start = self.levels[level].len() - TILE_WIDTH;
+        while self.levels[level].len().is_multiple_of(usize::from(TILE_WIDTH)) {
+            let start = self.levels[level].len() - usize::from(TILE_WIDTH);
             let root = tile_root(&self.levels[level][start..]);
             if self.levels.len() == level + 1 {
                 self.levels.push(Vec::new());
@@ -119,13 +119,13 @@ pub async fn walk(
     let Some(head) = &log.head else { return Ok(false) };
     let size = head.checkpoint.size;
     let mut hashing = Hashing::new(log);
-    let paths = paths(TileLevel::Entries, size);
+    let paths: Vec<TilePath> = paths(size).filter(|path| path.level == TileLevel::Entries).collect();
     let mut bundles = stream::iter(paths.iter().map(|path| async move {
         Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, path).await?))
     }))
     .buffered(AHEAD);
     while let Some((path, bundle)) = bundles.try_next().await? {
-        let first = path.index * TILE_WIDTH as u64;
+        let first = path.index * u64::from(TILE_WIDTH);
         let leaves = bundle.as_deref().map(bundle_decode);
         let leaves = match leaves {
             Some(Ok(leaves)) if leaves.len() == usize::from(path.width) => leaves,
@@ -184,35 +184,26 @@ async fn compare_tiles(
     hashing: &Hashing,
     report: &mut RegisterReport,
 ) -> Result<(), CouldNotCheck> {
-    for (level, hashes) in (0..).zip(&hashing.levels) {
-        let nodes = size >> (8 * u32::from(level));
-        let paths = paths(TileLevel::Hash(level), nodes);
-        let mut tiles = stream::iter(paths.iter().map(|path| async move {
-            Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, path).await?))
-        }))
-        .buffered(AHEAD);
-        while let Some((path, tile)) = tiles.try_next().await? {
-            let start = usize::try_from(path.index).unwrap_or(usize::MAX).saturating_mul(TILE_WIDTH);
-            let expected: Vec<u8> = hashes
-                .iter()
-                .skip(start)
-                .take(usize::from(path.width))
-                .flat_map(|hash| hash.as_bytes().iter().copied())
-                .collect();
-            if tile.as_deref() != Some(&expected) {
-                report.fault(log_fault("tile", format!("{path} does not hold the hashes of the leaves")));
-            }
+    let paths: Vec<TilePath> = paths(size).collect();
+    let mut tiles = stream::iter(paths.iter().filter_map(|path| match path.level {
+        TileLevel::Hash(level) => Some((path, hashing.levels.get(usize::from(level))?)),
+        TileLevel::Entries => None,
+    }))
+    .map(|(path, hashes)| async move {
+        Ok::<_, CouldNotCheck>((path, hashes, fetch.tile(&log.register, path).await?))
+    })
+    .buffered(AHEAD);
+    while let Some((path, hashes, tile)) = tiles.try_next().await? {
+        let start = usize::try_from(path.index).unwrap_or(usize::MAX).saturating_mul(usize::from(TILE_WIDTH));
+        let expected: Vec<u8> = hashes
+            .iter()
+            .skip(start)
+            .take(usize::from(path.width))
+            .flat_map(|hash| hash.as_bytes().iter().copied())
+            .collect();
+        if tile.as_deref() != Some(&expected) {
+            report.fault(log_fault("tile", format!("{path} does not hold the hashes of the leaves")));
         }
     }
     Ok(())
-}
-
-/// The tiles of a level that has so many nodes, the last perhaps partial.
-fn paths(level: TileLevel, nodes: u64) -> Vec<TilePath> {
-    let width = TILE_WIDTH as u64;
-    let full = (0..nodes / width).map(|index| (index, width));
-    let partial = (!nodes.is_multiple_of(width)).then_some((nodes / width, nodes % width));
-    full.chain(partial)
-        .filter_map(|(index, width)| Some(TilePath { level, index, width: u16::try_from(width).ok()? }))
-        .collect()
 }

@@ -4,18 +4,165 @@
 //! put in force: a forged enrolment cannot vouch for itself. Only entry 0 does, and it is the root of trust: it
 //! establishes the platform's own department. Whoever keeps state from audit to audit pins it.
 
-use domain::audit::StepChecker;
+use std::collections::HashMap;
+
+use domain::EntryView;
 use domain::definitions::Definitions;
 use domain::departments::Departments;
-use domain::entry::EntryView;
 use proofs::slug::Slug;
-use proofs::time::Timestamp;
 use serde_json::Value;
 
 use super::fetch::{CouldNotCheck, Fetch};
 use super::log::{Log, walk};
-use super::register::{Checked, Entries, check_bodies, check_key};
+use super::register::{Checked, Entries, check_bodies, check_key, check_signatures, parse};
 use super::report::{Fault, RegisterReport};
 use super::state::Pins;
-use super::{Outcome, Trust};
+use super::{Outcome, Trust, log_fault};
 use crate::progress::Progress;
+
+/// Definitions of registers.
+const REGISTERS: &str = "registers";
+/// Departments, their keys and their officials.
+const DEPARTMENTS: &str = "departments";
+/// Tries to see both registers at rest; each costs three small requests.
+const TRIES: usize = 5;
+
+/// Whether this is one of the two registers that the others rest on.
+pub fn is_root(register: &Slug) -> bool {
+    [REGISTERS, DEPARTMENTS].contains(&register.as_str())
+}
+
+/// One of the two registers, as read.
+struct Read {
+    log: Log,
+    report: RegisterReport,
+    entries: Vec<Checked>,
+    bodies: HashMap<u64, Value>,
+}
+
+/// Verifies both registers, and gives what they say with the outcome of each.
+pub async fn verify(fetch: &Fetch, pins: &Pins, progress: Progress) -> Result<(Trust, Vec<Outcome>), CouldNotCheck> {
+    let (departments, registers) = at_rest(fetch, pins).await?;
+    let bar = progress.bar("platform entries", departments.size() + registers.size());
+    let mut departments = read(fetch, departments).await?;
+    let mut registers = read(fetch, registers).await?;
+    bar.add(departments.report.entries + registers.report.entries);
+    bar.finish();
+
+    let keys = fold_departments(&mut departments);
+    check_signatures(&registers.entries, &keys, &mut registers.report);
+    let definitions = fold_definitions(&mut registers);
+    let trust = Trust { departments: keys, definitions };
+    let mut outcomes = Vec::with_capacity(2);
+    for mut root in [departments, registers] {
+        check_key(&root.log, &trust, &mut root.report);
+        let mut along = Entries::new(&trust, root.log.register.clone());
+        for entry in &root.entries {
+            along.along(entry, &mut root.report);
+        }
+        root.report.records = along.records();
+        outcomes.push(Outcome::of(root.report, root.log));
+    }
+    Ok((trust, outcomes))
+}
+
+/// Both logs as of one moment: an entry of either may rest on an entry of the other.
+async fn at_rest(fetch: &Fetch, pins: &Pins) -> Result<(Log, Log), CouldNotCheck> {
+    let named = |name: &str| {
+        name.parse::<Slug>().map_err(|_| CouldNotCheck::NoSuchRegister(name.to_owned()))
+    };
+    let (departments, registers) = (named(DEPARTMENTS)?, named(REGISTERS)?);
+    let mut before = Log::open(fetch, &departments, pins).await?;
+    for _ in 0..TRIES {
+        let between = Log::open(fetch, &registers, pins).await?;
+        let after = Log::open(fetch, &departments, pins).await?;
+        if before.size() == after.size() {
+            return Ok((after, between));
+        }
+        before = after;
+    }
+    Err(CouldNotCheck::Restless)
+}
+
+async fn read(fetch: &Fetch, mut log: Log) -> Result<Read, CouldNotCheck> {
+    let mut report = RegisterReport::new(log.register.clone());
+    for fault in log.faults.drain(..) {
+        report.fault(fault);
+    }
+    let (mut entries, mut bodies) = (Vec::new(), HashMap::new());
+    walk(fetch, &log, &mut report, async |first, leaves, report| {
+        report.entries += leaves.len() as u64;
+        let checked = parse(first, &leaves, report);
+        match fetch.entries(&log.register, first).await? {
+            Some(served) => bodies.extend(check_bodies(&checked, served, report)),
+            None => report.fault(log_fault("listing", "the entries of this register are for anyone, and are not shown")),
+        }
+        entries.extend(checked);
+        Ok(())
+    })
+    .await?;
+    Ok(Read { log, report, entries, bodies })
+}
+
+fn fold_departments(read: &mut Read) -> Departments {
+    let mut departments = Departments::default();
+    for entry in &read.entries {
+        let statement = entry.leaf.statement.statement();
+        let known = departments.key_in_force(&statement.issuer, entry.leaf.statement.kid(), entry.leaf.recorded_at);
+        if entry.index > 0 {
+            let mut report = RegisterReport::new(read.log.register.clone());
+            check_signatures(std::slice::from_ref(entry), &departments, &mut report);
+            if known.is_none() || !report.faults.is_empty() {
+                report.faults.into_iter().for_each(|fault| read.report.fault(fault));
+                continue;
+            }
+        }
+        let taken = view(entry, &read.bodies, |view| departments.apply(view).map(drop));
+        take(entry, taken, &mut read.report);
+    }
+    if let Some(first) = read.entries.first().filter(|entry| entry.index == 0) {
+        check_signatures(std::slice::from_ref(first), &departments, &mut read.report);
+    }
+    departments
+}
+
+fn fold_definitions(read: &mut Read) -> Definitions {
+    let mut definitions = Definitions::default();
+    for entry in &read.entries {
+        let taken = view(entry, &read.bodies, |view| definitions.apply(view).map(drop));
+        take(entry, taken, &mut read.report);
+    }
+    definitions
+}
+
+/// Hands an entry with its verified body to a fold; `None` where no such body was served.
+fn view<E>(
+    entry: &Checked,
+    bodies: &HashMap<u64, Value>,
+    fold: impl FnOnce(&EntryView) -> Result<(), E>,
+) -> Option<Result<(), E>> {
+    let statement = entry.leaf.statement.statement();
+    let body = bodies.get(&entry.index)?;
+    Some(fold(&EntryView {
+        register: &statement.register,
+        record: statement.record,
+        version: statement.version,
+        entry_type: &statement.entry_type,
+        effective_at: statement.effective_at,
+        recorded_at: entry.leaf.recorded_at,
+        issuer: &statement.issuer,
+        // Outside the store nobody knows positions; the order of one register is that of its leaf indexes.
+        position: 0,
+        body: Some(body),
+    }))
+}
+
+fn take<E: ToString>(entry: &Checked, taken: Option<Result<(), E>>, report: &mut RegisterReport) {
+    let detail = match taken {
+        Some(Ok(())) => return,
+        Some(Err(error)) => error.to_string(),
+        None => "its body is not served, and without it nothing that rests on it can be checked".to_owned(),
+    };
+    let record = Some(entry.leaf.statement.statement().record);
+    report.fault(Fault { index: Some(entry.index), record, rule: "platform-entry", detail });
+}

@@ -1,15 +1,14 @@
 //! One register's entries: who signed them, in what order, in which steps, and whether the bodies are theirs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use domain::audit::StepChecker;
+use domain::audit::{StepChecker, StepView};
+use domain::departments::Departments;
 use proofs::body::digest;
-use proofs::key::PublicKey;
 use proofs::leaf::Leaf;
 use proofs::slug::Slug;
-use proofs::statement::{SignedStatement, verify_batch};
 use proofs::time::Timestamp;
-use uuid::Uuid;
+use serde_json::Value;
 
 use super::fetch::{CouldNotCheck, Fetch, Served};
 use super::log::{Log, walk};
@@ -28,10 +27,14 @@ pub async fn verify(fetch: &Fetch, mut log: Log, trust: &Trust, bar: &Bar) -> Re
     let mut sees_bodies = true;
     walk(fetch, &log, &mut report, async |first, leaves, report| {
         let count = leaves.len() as u64;
-        let leaves = entries.check(first, leaves, report);
+        let leaves = parse(first, &leaves, report);
+        check_signatures(&leaves, &trust.departments, report);
+        for entry in &leaves {
+            entries.along(entry, report);
+        }
         if sees_bodies {
             match fetch.entries(&log.register, first).await? {
-                Some(served) => check_bodies(&leaves, served, report),
+                Some(served) => drop(check_bodies(&leaves, served, report)),
                 None => sees_bodies = false,
             }
         }
@@ -40,7 +43,7 @@ pub async fn verify(fetch: &Fetch, mut log: Log, trust: &Trust, bar: &Bar) -> Re
         Ok(())
     })
     .await?;
-    report.records = entries.records.len() as u64;
+    report.records = entries.records();
     Ok(Outcome::of(report, log))
 }
 
@@ -76,99 +79,88 @@ pub struct Checked {
     pub leaf: Leaf,
 }
 
+/// Parses a bundle of leaves: each must be in the one canonical form.
+pub fn parse(first: u64, leaves: &[Vec<u8>], report: &mut RegisterReport) -> Vec<Checked> {
+    let mut checked = Vec::with_capacity(leaves.len());
+    for (bytes, index) in leaves.iter().zip(first..) {
+        match Leaf::parse(bytes) {
+            Ok(leaf) => checked.push(Checked { index, leaf }),
+            Err(error) => {
+                report.fault(Fault { index: Some(index), record: None, rule: "leaf", detail: error.to_string() });
+            }
+        }
+    }
+    checked
+}
+
 /// The checks that go along a register, entry by entry.
 pub struct Entries<'a> {
-    trust: &'a Trust,
     register: Slug,
-    steps: StepChecker,
+    steps: StepChecker<'a>,
     recorded_at: Timestamp,
-    /// Records seen.
-    pub records: HashSet<Uuid>,
 }
 
 impl<'a> Entries<'a> {
     /// Nothing seen yet.
     pub fn new(trust: &'a Trust, register: Slug) -> Self {
-        Self {
-            trust,
-            register,
-            steps: StepChecker::default(),
-            recorded_at: Timestamp::from_millis(i64::MIN),
-            records: HashSet::new(),
-        }
+        Self { register, steps: StepChecker::new(&trust.definitions), recorded_at: Timestamp::MIN }
     }
 
-    /// Checks a bundle of leaves: form, order, steps, signatures.
-    pub fn check(&mut self, first: u64, leaves: Vec<Vec<u8>>, report: &mut RegisterReport) -> Vec<Checked> {
-        let mut checked = Vec::with_capacity(leaves.len());
-        for (bytes, index) in leaves.iter().zip(first..) {
-            match Leaf::parse(bytes) {
-                Ok(leaf) => {
-                    self.along(index, &leaf, report);
-                    checked.push(Checked { index, leaf });
-                }
-                Err(error) => {
-                    report.fault(Fault { index: Some(index), record: None, rule: "leaf", detail: error.to_string() });
-                }
-            }
-        }
-        self.signatures(&checked, report);
-        checked
+    /// Records seen.
+    pub fn records(&self) -> u64 {
+        self.steps.records() as u64
     }
 
-    fn along(&mut self, index: u64, leaf: &Leaf, report: &mut RegisterReport) {
-        let statement = leaf.statement.statement();
+    /// Checks the next entry: its register, its time, its step.
+    pub fn along(&mut self, entry: &Checked, report: &mut RegisterReport) {
+        let statement = entry.leaf.statement.statement();
+        let recorded_at = entry.leaf.recorded_at;
         let mut fault = |rule, detail| {
-            report.fault(Fault { index: Some(index), record: Some(statement.record), rule, detail });
+            report.fault(Fault { index: Some(entry.index), record: Some(statement.record), rule, detail });
         };
         if statement.register != self.register {
             fault("register", format!("the statement is of the register {}", statement.register));
         }
-        if leaf.recorded_at < self.recorded_at {
-            fault("recorded-order", format!("recorded at {}, before the entry that precedes it", leaf.recorded_at));
+        if recorded_at < self.recorded_at {
+            fault("recorded-order", format!("recorded at {recorded_at}, before the entry that precedes it"));
         }
-        self.recorded_at = self.recorded_at.max(leaf.recorded_at);
-        if let Err(broken) = self.steps.check(&self.trust.definitions, statement, leaf.recorded_at) {
-            fault(broken.rule, broken.detail);
-        }
-        self.records.insert(statement.record);
-    }
-
-    fn signatures(&self, checked: &[Checked], report: &mut RegisterReport) {
-        let mut signed: Vec<(u64, &SignedStatement, PublicKey)> = Vec::with_capacity(checked.len());
-        for Checked { index, leaf } in checked {
-            let statement = leaf.statement.statement();
-            let kid = leaf.statement.kid();
-            match self.trust.departments.key_in_force(&statement.issuer, kid, leaf.recorded_at) {
-                Some(key) => signed.push((*index, &leaf.statement, key)),
-                None => report.fault(Fault {
-                    index: Some(*index),
-                    record: Some(statement.record),
-                    rule: "key-in-force",
-                    detail: format!("{} had no key {kid} in force at {}", statement.issuer, leaf.recorded_at),
-                }),
-            }
-        }
-        let batch: Vec<_> = signed.iter().map(|(_, statement, key)| (*statement, *key)).collect();
-        if verify_batch(&batch).is_ok() {
-            return;
-        }
-        for (index, statement, key) in signed {
-            if let Err(error) = statement.verify(&key) {
-                report.fault(Fault {
-                    index: Some(index),
-                    record: Some(statement.statement().record),
-                    rule: "statement-signature",
-                    detail: error.to_string(),
-                });
-            }
+        self.recorded_at = self.recorded_at.max(recorded_at);
+        let step = StepView {
+            register: &self.register,
+            record: statement.record,
+            version: statement.version,
+            entry_type: &statement.entry_type,
+            recorded_at,
+            issuer: &statement.issuer,
+        };
+        if let Err(broken) = self.steps.check(&step) {
+            fault(broken.rule(), broken.to_string());
         }
     }
 }
 
-/// The bodies served must be those that the statements name.
-pub fn check_bodies(leaves: &[Checked], served: Vec<Served>, report: &mut RegisterReport) {
+/// Each statement must be signed by a key of its issuer that was in force when it was recorded.
+pub fn check_signatures(checked: &[Checked], departments: &Departments, report: &mut RegisterReport) {
+    for Checked { index, leaf } in checked {
+        let statement = leaf.statement.statement();
+        let kid = leaf.statement.kid();
+        let (rule, detail) = match departments.key_in_force(&statement.issuer, kid, leaf.recorded_at) {
+            None => {
+                ("key-in-force", format!("{} had no key {kid} in force at {}", statement.issuer, leaf.recorded_at))
+            }
+            Some(key) => match leaf.statement.verify(&key) {
+                Ok(()) => continue,
+                Err(error) => ("statement-signature", error.to_string()),
+            },
+        };
+        report.fault(Fault { index: Some(*index), record: Some(statement.record), rule, detail });
+    }
+}
+
+/// The bodies served must be those that the statements name. Gives those that are.
+pub fn check_bodies(leaves: &[Checked], served: Vec<Served>, report: &mut RegisterReport) -> HashMap<u64, Value> {
     let served: HashMap<u64, Served> = served.into_iter().map(|served| (served.index, served)).collect();
+    let mut bodies = HashMap::with_capacity(served.len());
     for Checked { index, leaf } in leaves {
         let statement = leaf.statement.statement();
         let mut fault = |rule, detail: &str| {
@@ -183,12 +175,16 @@ pub fn check_bodies(leaves: &[Checked], served: Vec<Served>, report: &mut Regist
             fault("listing", "the list of entries shows another statement than the log holds");
         }
         let (Some(body), Some(salt)) = (&served.body, &served.salt) else { continue };
-        let canonical =
-            proofs::jcs::parse(body.get().as_bytes()).and_then(|body| proofs::jcs::canonical(&body));
+        let canonical = proofs::jcs::parse(body.get().as_bytes())
+            .and_then(|value| proofs::jcs::canonical(&value).map(|canonical| (value, canonical)));
         match canonical {
-            Ok(canonical) if digest(salt, &canonical) == statement.body => report.bodies += 1,
+            Ok((value, canonical)) if digest(salt, &canonical) == statement.body => {
+                report.bodies += 1;
+                bodies.insert(*index, value);
+            }
             Ok(_) => fault("digest", "the body served is not the one that was signed"),
             Err(_) => fault("digest", "the body served is not canonical JSON"),
         }
     }
+    bodies
 }

@@ -1,0 +1,110 @@
+//! Serving a store: the projectors, the API, and a clean end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use api::auth::{Authenticator, TokenIssuer};
+use api::http::limits::Rate;
+use api::http::{AppState, StateParts};
+use projections::Runner;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, LogFormat};
+use crate::failure::Failure;
+use crate::system::SystemClock;
+use crate::wire::Opened;
+
+/// A store about to be served: its socket is bound, so that its address is known.
+pub struct Serving {
+    opened: Opened,
+    listener: TcpListener,
+    runner: Runner,
+    state: AppState,
+    /// Where it will listen.
+    pub url: String,
+}
+
+impl Serving {
+    /// Binds the socket and starts the projectors.
+    pub async fn prepare(opened: Opened, listen: Option<SocketAddr>) -> Result<Self, Failure> {
+        let config = &opened.config;
+        let listen = listen.unwrap_or(config.listen);
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|error| Failure::usage(format!("cannot listen on {listen}: {error}; --listen ADDR names another")))?;
+        let address = listener.local_addr().map_err(|error| Failure::because("the socket", &error))?;
+        let token_issuer = token_issuer(&opened).await?;
+        let authenticator = Authenticator::new(&token_issuer, &config.issuers, Arc::new(SystemClock))
+            .map_err(|error| Failure::usage(format!("the configuration is wrong: {error}")))?;
+        let runner = Runner::start(&opened.store, projections::Options::default());
+        let state = AppState::new(StateParts {
+            registry: opened.registry.clone(),
+            projections: runner.handle(),
+            authenticator,
+            token_issuer,
+            rate: rate(config)?,
+        });
+        Ok(Self { opened, listener, runner, state, url: format!("http://{address}") })
+    }
+
+    /// The projectors, to wait for.
+    pub fn projections(&self) -> projections::Handle {
+        self.runner.handle()
+    }
+
+    /// Says that it listens, then `after`, and serves until SIGINT or SIGTERM.
+    pub async fn run(self, after: &str) -> Result<(), Failure> {
+        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return Err(Failure::failed("signals cannot be received, so the server could not be ended cleanly"));
+        };
+        let shutdown = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        say(&format!("listening on {}\n{after}", self.url));
+        let served = api::serve(self.listener, self.state, shutdown).await;
+        self.runner.stop().await;
+        self.opened.store.close().await;
+        served.map_err(|error| Failure::because("the server failed", &error))
+    }
+}
+
+/// Prints to standard output, which whoever started us may have closed.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
+}
+
+/// The store's own issuer of tokens.
+pub async fn token_issuer(opened: &Opened) -> Result<TokenIssuer, Failure> {
+    let issuer = TokenIssuer::open(&opened.store, &opened.config.audience).await;
+    issuer.map_err(|error| Failure::because("the token key cannot be read", &error))
+}
+
+fn rate(config: &Config) -> Result<Rate, Failure> {
+    let not_zero = |value: u32, name: &str| {
+        NonZeroU32::new(value).ok_or_else(|| Failure::usage(format!("the setting {name} must not be 0")))
+    };
+    Ok(Rate {
+        per_second: not_zero(config.requests_per_second, "requests_per_second")?,
+        burst: not_zero(config.requests_burst, "requests_burst")?,
+    })
+}
+
+/// Sends log lines to standard error, as configured.
+pub fn log(config: &Config) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
+        .map_err(|error| Failure::usage(format!("the setting log is wrong: {error}")))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match config.log_format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    set.map_err(|error| Failure::failed(format!("logging cannot begin: {error}")))
+}

@@ -1,0 +1,52 @@
+//! Puts the parts together: a store, its registry, and the clock and randomness they use.
+
+use std::sync::Arc;
+
+use api::registry::{Bootstrap, Registry};
+use eventstore::{Clock, Entropy, Options, Store, Target};
+
+use crate::args::StoreArgs;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::fixtures;
+use crate::system::{OsEntropy, SystemClock};
+
+/// The file of the embedded store in its directory.
+const STORE_FILE: &str = "reestr.db";
+
+/// An open store with the registers that every store has.
+pub struct Opened {
+    /// The journal.
+    pub store: Store,
+    /// The registry over it.
+    pub registry: Registry,
+    /// Its settings.
+    pub config: Config,
+}
+
+/// Opens a store, making it when it is new.
+pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
+    let config = Config::read(args)?;
+    let target = match &args.database {
+        Some(url) => Target::Postgres(url.clone()),
+        None => {
+            std::fs::create_dir_all(&args.data)
+                .map_err(|error| Failure::usage(format!("cannot make the directory {}: {error}", args.data.display())))?;
+            Target::Sqlite(args.data.join(STORE_FILE))
+        }
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let options = Options::new(target, config.log_name.clone(), clock, entropy);
+    let store = Store::open(options).await.map_err(|error| Failure::because("the store cannot be opened", &error))?;
+    let registry =
+        Registry::open(store.clone()).await.map_err(|error| Failure::because("the registers cannot be read", &error))?;
+    let roots = Bootstrap {
+        platform: fixtures::department("platform")?,
+        registers: fixtures::register("registers")?,
+        departments: fixtures::register("departments")?,
+    };
+    let made = registry.bootstrap(roots).await;
+    made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
+    Ok(Opened { store, registry, config })
+}
