@@ -22,7 +22,8 @@ fn main() -> io::Result<()> {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let (version, name) = stem.split_once('_').ok_or_else(|| io::Error::other(stem.clone()))?;
             let version: i64 = version.parse().map_err(io::Error::other)?;
-            let _ = writeln!(code, "    ({version}, {name:?}, include_str!({:?})),", file.display().to_string());
+            let _ =
+                writeln!(code, "    ({version}, {name:?}, include_str!({:?})),", file.display().to_string());
         }
         let _ = writeln!(code, "];");
     }

@@ -16,7 +16,7 @@ pub(crate) const COLUMNS: &str = "register, size, root, frontier, checkpoint, re
 
 /// A head with what the appender needs beside it.
 pub(crate) struct Head {
-    pub head: LogHead,
+    pub log: LogHead,
     pub frontier: Frontier,
     pub kid: Kid,
 }
@@ -31,7 +31,7 @@ pub(crate) fn read(row: &Row) -> Result<Head, StoreError> {
     let peaks = peaks.map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
     let frontier = Frontier::from_parts(size, peaks)
         .map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
-    let head = LogHead {
+    let log = LogHead {
         size,
         root: row.hash("root").map_err(corrupt)?,
         checkpoint: row.text("checkpoint").map_err(corrupt)?,
@@ -39,7 +39,7 @@ pub(crate) fn read(row: &Row) -> Result<Head, StoreError> {
         key: row.parse("vkey").map_err(corrupt)?,
         register: register.clone(),
     };
-    Ok(Head { head, frontier, kid: row.parse("kid").map_err(corrupt)? })
+    Ok(Head { log, frontier, kid: row.parse("kid").map_err(corrupt)? })
 }
 
 pub(crate) async fn all(db: &Db) -> Result<Vec<Head>, StoreError> {
@@ -52,11 +52,11 @@ impl Store {
     pub async fn log(&self, register: &Slug) -> Result<Option<LogHead>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM log WHERE shard = $1 AND register = $2");
         let row = self.db().fetch_optional(&sql, args![SHARD, register]).await?;
-        row.map(|row| Ok(read(&row)?.head)).transpose()
+        row.map(|row| Ok(read(&row)?.log)).transpose()
     }
 
     /// The heads of all logs, by register.
     pub async fn logs(&self) -> Result<Vec<LogHead>, StoreError> {
-        Ok(all(self.db()).await?.into_iter().map(|head| head.head).collect())
+        Ok(all(self.db()).await?.into_iter().map(|head| head.log).collect())
     }
 }

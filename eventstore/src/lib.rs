@@ -16,8 +16,10 @@
 //!
 //! **To change the schema** add a file to `migrations/sqlite` and one of the same name to `migrations/postgres`.
 
+mod aggregate;
 mod appender;
 mod clock;
+mod cqrs;
 mod error;
 mod heads;
 mod keys;
@@ -25,19 +27,22 @@ mod listen;
 mod metrics;
 mod model;
 mod reader;
+mod replay;
 pub mod sql;
 mod store;
 pub mod testing;
 mod tree;
 mod verify;
 
+pub use aggregate::{Codec, CodecError, Conditions, ExecuteError, Loaded, execute, load};
 pub use clock::{Clock, Entropy};
+pub use cqrs::{JournalContext, JournalEventStore};
 pub use error::{AppendError, StoreError};
 pub use keys::{CHECKPOINT, STATEMENT, TOKEN};
 pub use metrics::{AppendMetrics, Histogram};
 pub use model::{
     Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, LogHead, NUMBER_BYTES_MAX, NewEntry, NewLog,
-    StoredEntry, SUBMISSION_ENTRIES_MAX, Submission,
+    SUBMISSION_ENTRIES_MAX, StoredEntry, Submission,
 };
 pub use reader::READ_ENTRIES_MAX;
 pub use store::{BATCH_ENTRIES_MAX, Options, QUEUE_ENTRIES_MAX, Store};

@@ -7,15 +7,16 @@ use proofs::statement::SignedStatement;
 use uuid::Uuid;
 
 use crate::args;
-use crate::error::StoreError;
-use crate::model::StoredEntry;
+use crate::error::{AppendError, StoreError};
+use crate::model::{Appended, Idempotency, StoredEntry};
 use crate::sql::{Col, Db, JsonRows, Row, rows};
 use crate::store::{SHARD, Store};
 
 /// Entries of one read at most: at 2 KiB each, 10 MB.
 pub const READ_ENTRIES_MAX: u32 = 5_000;
 
-const COLUMNS: &str = "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt";
+const COLUMNS: &str =
+    "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt";
 
 pub(crate) async fn position(db: &Db) -> Result<u64, StoreError> {
     let row = db.fetch_optional("SELECT position FROM shard WHERE shard = $1", args![SHARD]).await?;
@@ -26,8 +27,9 @@ pub(crate) async fn position(db: &Db) -> Result<u64, StoreError> {
 impl Store {
     /// Up to `limit` entries after a position, in order, none missing.
     pub async fn read_after(&self, position: u64, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.position > $2 ORDER BY e.position LIMIT $3");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.position > $2 ORDER BY e.position LIMIT $3"
+        );
         let rows = self.db().fetch_all(&sql, args![SHARD, position, limit.min(READ_ENTRIES_MAX)]).await?;
         let entries = read_all(&rows)?;
         for (entry, expected) in entries.iter().zip(position + 1..) {
@@ -62,7 +64,8 @@ impl Store {
 
     /// The entries of a record by version; none when there is no such record.
     pub async fn read_record(&self, record: Uuid) -> Result<Vec<StoredEntry>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.record = $2 ORDER BY e.version");
+        let sql =
+            format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.record = $2 ORDER BY e.version");
         let entries = read_all(&self.db().fetch_all(&sql, args![SHARD, record]).await?)?;
         check_versions(&entries)?;
         Ok(entries)
@@ -75,7 +78,7 @@ impl Store {
         distinct.sort_unstable();
         distinct.dedup();
         for record in distinct {
-            wanted.push(&args![record]);
+            wanted.push(args![record]);
         }
         let sql = format!(
             "SELECT {COLUMNS} FROM {} AS r JOIN entry e ON e.shard = $2 AND e.record = r.id ORDER BY e.record, e.version",
@@ -88,9 +91,39 @@ impl Store {
 
     /// The entry of a register at an index.
     pub async fn entry(&self, register: &Slug, index: u64) -> Result<Option<StoredEntry>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.register = $2 AND e.leaf_index = $3");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.register = $2 AND e.leaf_index = $3"
+        );
         let row = self.db().fetch_optional(&sql, args![SHARD, register, index]).await?;
         row.as_ref().map(read).transpose()
+    }
+
+    /// What an earlier submission with this idempotency key appended; none when there was none. A retry is answered by
+    /// [`Store::submit`] too, but only after its caller has decided again, by rules that what it appended may have changed.
+    pub async fn replay(&self, idempotency: &Idempotency) -> Result<Option<Vec<Appended>>, AppendError> {
+        if idempotency.scope.contains('\0') || idempotency.key.contains('\0') {
+            return Ok(None);
+        }
+        let sql = "SELECT digest, first_position, entries FROM idempotency WHERE shard = $1 AND scope = $2 AND key = $3";
+        let arguments = args![SHARD, idempotency.scope.as_str(), idempotency.key.as_str()];
+        let Some(row) = self.db().fetch_optional(sql, arguments).await? else { return Ok(None) };
+        let named = |error: StoreError| error.at("idempotency", String::new);
+        if row.hash("digest").map_err(named)?.0 != idempotency.digest {
+            return Err(AppendError::Idempotency);
+        }
+        let (first, count) =
+            (row.uint("first_position").map_err(named)?, row.uint("entries").map_err(named)?);
+        if count == 0 {
+            return Ok(Some(Vec::new()));
+        }
+        let limit = u32::try_from(count).unwrap_or(u32::MAX);
+        let entries = self.read_after(first.saturating_sub(1), limit).await?;
+        if entries.len() as u64 != count || entries[0].position != first {
+            return Err(
+                StoreError::corrupt("idempotency", "entries", "", "what it stands for is missing").into()
+            );
+        }
+        Ok(Some(entries.iter().map(StoredEntry::replayed).collect()))
     }
 
     /// The record that holds an official number in a register.
@@ -101,7 +134,8 @@ impl Store {
         }
         let sql = "SELECT record FROM number WHERE shard = $1 AND register = $2 AND number = $3";
         let row = self.db().fetch_optional(sql, args![SHARD, register, number]).await?;
-        row.map(|row| row.uuid("record").map_err(|error| error.at("number", || register.to_string()))).transpose()
+        row.map(|row| row.uuid("record").map_err(|error| error.at("number", || register.to_string())))
+            .transpose()
     }
 }
 
@@ -154,7 +188,12 @@ fn check_versions(entries: &[StoredEntry]) -> Result<(), StoreError> {
             _ => 1,
         };
         if version != expected {
-            return Err(StoreError::corrupt("entry", "version", format!("record {record}"), "versions have a gap"));
+            return Err(StoreError::corrupt(
+                "entry",
+                "version",
+                format!("record {record}"),
+                "versions have a gap",
+            ));
         }
         previous = Some((record, version));
     }

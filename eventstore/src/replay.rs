@@ -25,7 +25,8 @@ impl Store {
             WHERE shard = $1 AND position >= $2 AND position < $3 ORDER BY position";
         let rows = self.db().fetch_all(sql, args![SHARD, first, first + count]).await?;
         if rows.len() as u64 != count {
-            let error = StoreError::corrupt("idempotency", "entries", first, "the entries it stands for are missing");
+            let error =
+                StoreError::corrupt("idempotency", "entries", first, "the entries it stands for are missing");
             return Err(error.into());
         }
         let read = |row: &Row| appended(row).map_err(|error| error.at("entry", || first.to_string()));

@@ -74,7 +74,12 @@ struct Shared {
     metrics: Arc<AppendMetrics>,
     head: watch::Receiver<u64>,
     /// The appender's and the listener's tasks, taken by the one who closes.
-    tasks: Mutex<Option<(JoinHandle<()>, Option<JoinHandle<()>>)>>,
+    tasks: Mutex<Option<Tasks>>,
+}
+
+struct Tasks {
+    appending: JoinHandle<()>,
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Store {
@@ -112,7 +117,7 @@ impl Store {
             appender,
             metrics,
             head,
-            tasks: Mutex::new(Some((appending, listening))),
+            tasks: Mutex::new(Some(Tasks { appending, listening })),
         })))
     }
 
@@ -165,7 +170,7 @@ impl Store {
     /// Appends what waits, then closes the connections. All clones are closed with it.
     pub async fn close(&self) {
         self.0.appender.close();
-        if let Some((appending, listening)) = self.0.tasks.lock().await.take() {
+        if let Some(Tasks { appending, listening }) = self.0.tasks.lock().await.take() {
             // A task that panicked has nothing left to close.
             let _ = appending.await;
             if let Some(listening) = listening {

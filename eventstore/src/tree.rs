@@ -41,7 +41,12 @@ impl Store {
     }
 
     /// The bytes of an entry bundle's first `width` leaves; none when the register has not that many.
-    pub async fn bundle(&self, register: &Slug, index: u64, width: u16) -> Result<Option<Vec<u8>>, StoreError> {
+    pub async fn bundle(
+        &self,
+        register: &Slug,
+        index: u64,
+        width: u16,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(start) = index.checked_mul(WIDTH) else { return Ok(None) };
         if width == 0 || width > TILE_WIDTH {
             return Ok(None);
@@ -133,7 +138,12 @@ impl Store {
             let span = tile::locate(*node);
             let hash = tiles.get(&(span.level, span.index)).and_then(|tile| span.hash(tile));
             hash.map(|hash| (*node, hash)).ok_or_else(|| {
-                StoreError::corrupt("tile", "hashes", format!("{register}/{}/{}", span.level, span.index), "too narrow")
+                StoreError::corrupt(
+                    "tile",
+                    "hashes",
+                    format!("{register}/{}/{}", span.level, span.index),
+                    "too narrow",
+                )
             })
         };
         nodes.iter().map(hash_of).collect()
@@ -148,7 +158,8 @@ impl Store {
         width: u16,
     ) -> Result<Vec<Hash>, StoreError> {
         let key = || format!("{register}/{level}/{index}");
-        let sql = "SELECT hashes FROM tile WHERE shard = $1 AND register = $2 AND level = $3 AND tile_index = $4";
+        let sql =
+            "SELECT hashes FROM tile WHERE shard = $1 AND register = $2 AND level = $3 AND tile_index = $4";
         if let Some(row) = self.db().fetch_optional(sql, args![SHARD, register, level, index]).await? {
             let bytes = row.blob("hashes").map_err(|error| error.at("tile", key))?;
             let mut hashes = tile::tile_decode(&bytes)

@@ -17,17 +17,17 @@ pub(crate) async fn heads(db: &Db, log_name: &str) -> Result<(), StoreError> {
 }
 
 fn check(head: &Head, log_name: &str) -> Result<(), StoreError> {
-    let register = &head.head.register;
+    let register = &head.log.register;
     let frontier: &Frontier = &head.frontier;
-    if frontier.root() != head.head.root {
+    if frontier.root() != head.log.root {
         return Err(StoreError::corrupt("log", "frontier", register, "does not give the root"));
     }
-    let signed = checkpoint::open(&head.head.checkpoint, &head.head.key)
+    let signed = checkpoint::open(&head.log.checkpoint, &head.log.key)
         .map_err(|error| StoreError::corrupt("log", "checkpoint", register, error))?;
     if signed.origin != checkpoint::origin(log_name, register) {
         return Err(StoreError::corrupt("log", "checkpoint", register, "names another origin"));
     }
-    if signed.size != head.head.size || signed.root != head.head.root {
+    if signed.size != head.log.size || signed.root != head.log.root {
         return Err(StoreError::corrupt("log", "checkpoint", register, "is not of the stored size and root"));
     }
     Ok(())

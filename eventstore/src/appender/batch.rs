@@ -52,7 +52,7 @@ impl Batches {
         for one in waiting {
             batch.push(one.submission);
             replies.push((one.reply, one.since, one.weight));
-            permits.push(one._permit);
+            permits.push(one.permit);
         }
         let answers = match self.commit(batch).await {
             Ok(answers) => answers,

@@ -4,7 +4,8 @@ use proofs::body::digest;
 
 use crate::error::AppendError;
 use crate::model::{
-    BODY_BYTES_MAX, Idempotency, KEY_BYTES_MAX, NUMBER_BYTES_MAX, NewEntry, SUBMISSION_ENTRIES_MAX, Submission,
+    BODY_BYTES_MAX, Idempotency, KEY_BYTES_MAX, NUMBER_BYTES_MAX, NewEntry, SUBMISSION_ENTRIES_MAX,
+    Submission,
 };
 
 pub(super) fn submission(submission: &Submission) -> Result<(), AppendError> {
@@ -18,7 +19,9 @@ pub(super) fn submission(submission: &Submission) -> Result<(), AppendError> {
     if let Some(Idempotency { scope, key, .. }) = &submission.idempotency {
         for (name, text) in [("scope", scope), ("key", key)] {
             if text.len() > KEY_BYTES_MAX || text.contains('\0') {
-                return invalid(&format!("the idempotency {name} is longer than {KEY_BYTES_MAX} bytes or has a NUL"));
+                return invalid(&format!(
+                    "the idempotency {name} is longer than {KEY_BYTES_MAX} bytes or has a NUL"
+                ));
             }
         }
     }
@@ -35,7 +38,9 @@ fn entry(at: usize, new: &NewEntry) -> Result<(), AppendError> {
     // PostgreSQL cannot hold a NUL in text, and would fail the whole batch.
     let fits = |number: &String| number.len() <= NUMBER_BYTES_MAX && !number.contains('\0');
     if !new.number.as_ref().is_none_or(fits) {
-        return invalid(&format!("entry {at}: the number is longer than {NUMBER_BYTES_MAX} bytes or has a NUL"));
+        return invalid(&format!(
+            "entry {at}: the number is longer than {NUMBER_BYTES_MAX} bytes or has a NUL"
+        ));
     }
     Ok(())
 }

@@ -207,7 +207,8 @@ impl State {
             self.logs.insert(register, log);
         }
         self.records.extend(changes.records);
-        let claims = changes.numbers.iter().map(|((slug, number), record)| (slug.clone(), number.clone(), *record));
+        let claims =
+            changes.numbers.iter().map(|((slug, number), record)| (slug.clone(), number.clone(), *record));
         self.new_numbers.extend(claims);
         self.numbers.extend(changes.numbers);
         let first_position = self.position + 1;
@@ -276,9 +277,9 @@ fn touched(register: Slug, log: Log) -> Result<Touched, StoreError> {
     let root = log.frontier.root();
     let origin = log.signer.name().to_owned();
     let checkpoint = Checkpoint { origin, size: log.frontier.size(), root, extensions: vec![] };
-    let checkpoint = checkpoint
-        .sign(&log.signer)
-        .map_err(|error| StoreError::Internal(format!("the checkpoint of {register} cannot be signed: {error}")))?;
+    let checkpoint = checkpoint.sign(&log.signer).map_err(|error| {
+        StoreError::Internal(format!("the checkpoint of {register} cannot be signed: {error}"))
+    })?;
     Ok(Touched {
         register,
         opened: log.opened,

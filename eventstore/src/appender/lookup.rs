@@ -50,7 +50,9 @@ pub(super) async fn read(
 ) -> Result<Facts, StoreError> {
     let lock = match tx.dialect() {
         crate::sql::Dialect::Sqlite => "SELECT position, recorded_at FROM shard WHERE shard = $1",
-        crate::sql::Dialect::Postgres => "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE",
+        crate::sql::Dialect::Postgres => {
+            "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE"
+        }
     };
     let row = tx.fetch_optional(lock, args![SHARD]).await?;
     let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
@@ -75,7 +77,9 @@ async fn logs(
     let opens = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register);
     let wanted: BTreeSet<&Slug> = entries.chain(opens).collect();
     let mut slugs = JsonRows::new();
-    wanted.iter().for_each(|register| slugs.push(&args![*register]));
+    for register in &wanted {
+        slugs.push(args![*register]);
+    }
     let sql = format!(
         "SELECT {} FROM {} AS r JOIN log ON shard = $2 AND register = r.slug",
         heads::COLUMNS,
@@ -83,12 +87,12 @@ async fn logs(
     );
     let found = tx.fetch_all(&sql, args![slugs, SHARD]).await?;
     let found = found.iter().map(heads::read).collect::<Result<Vec<_>, _>>()?;
-    let known = |head: &heads::Head| signers.get(&head.head.register).is_some_and(|(kid, _)| *kid == head.kid);
+    let known = |head: &heads::Head| signers.get(&head.log.register).is_some_and(|(kid, _)| *kid == head.kid);
     if !found.iter().all(known) {
         load_signers(tx, &found, log_name, signers).await?;
     }
     let fact = |head: heads::Head| {
-        let register = head.head.register;
+        let register = head.log.register;
         let (_, signer) = signers
             .get(&register)
             .filter(|(kid, _)| *kid == head.kid)
@@ -105,7 +109,9 @@ async fn load_signers(
     signers: &mut Signers,
 ) -> Result<(), StoreError> {
     let mut wanted = JsonRows::new();
-    heads.iter().for_each(|head| wanted.push(&args![&head.head.register, &head.kid]));
+    for head in heads {
+        wanted.push(args![&head.log.register, &head.kid]);
+    }
     let sql = format!(
         "SELECT k.owner, k.kid, k.seed FROM {} AS r
          JOIN signing_key k ON k.owner = r.slug AND k.purpose = $2 AND k.kid = r.kid",
@@ -130,7 +136,9 @@ async fn records(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<Uuid, (Slu
         return Ok(HashMap::new());
     }
     let mut ids = JsonRows::new();
-    wanted.iter().for_each(|record| ids.push(&args![record]));
+    for record in &wanted {
+        ids.push(args![record]);
+    }
     let sql = format!(
         "SELECT e.record, e.register, e.version FROM {} AS r JOIN entry e ON e.shard = $2 AND e.record = r.id
          AND e.version = (SELECT MAX(version) FROM entry WHERE shard = $2 AND record = r.id)",
@@ -152,7 +160,9 @@ async fn numbers(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<(Slug, Str
         return Ok(HashMap::new());
     }
     let mut pairs = JsonRows::new();
-    wanted.iter().for_each(|(register, number)| pairs.push(&args![register, number]));
+    for (register, number) in &wanted {
+        pairs.push(args![register, number]);
+    }
     let sql = format!(
         "SELECT k.register, k.number, k.record FROM {} AS r
          JOIN number k ON k.shard = $2 AND k.register = r.slug AND k.number = r.text",
@@ -173,7 +183,9 @@ async fn used_keys(
         return Ok(HashMap::new());
     }
     let mut pairs = JsonRows::new();
-    wanted.iter().for_each(|(scope, key)| pairs.push(&args![*scope, *key]));
+    for (scope, key) in &wanted {
+        pairs.push(args![*scope, *key]);
+    }
     let sql = format!(
         "SELECT i.scope, i.key, i.digest, i.entries, e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at
          FROM {} AS r JOIN idempotency i ON i.shard = $2 AND i.scope = r.scope AND i.key = r.name
@@ -195,7 +207,12 @@ async fn used_keys(
         }
     }
     if used.iter().any(|(name, (_, appended))| counts.get(name) != Some(&appended.len())) {
-        return Err(StoreError::corrupt("idempotency", "entries", "", "the entries it stands for are missing"));
+        return Err(StoreError::corrupt(
+            "idempotency",
+            "entries",
+            "",
+            "the entries it stands for are missing",
+        ));
     }
     Ok(used)
 }

@@ -51,7 +51,7 @@ struct Waiting {
     reply: oneshot::Sender<Result<Vec<Appended>, AppendError>>,
     since: Instant,
     weight: usize,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 pub(crate) fn start(start: Start) -> (Appender, JoinHandle<()>) {
@@ -76,7 +76,7 @@ impl Appender {
             AppendError::Overloaded { retry_after_seconds: RETRY_AFTER_SECONDS }
         })?;
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { submission, reply, since: Instant::now(), weight, _permit: permit };
+        let waiting = Waiting { submission, reply, since: Instant::now(), weight, permit };
         {
             let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let queue = queue.as_ref().ok_or(AppendError::Closed)?;

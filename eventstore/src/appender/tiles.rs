@@ -54,7 +54,12 @@ pub(super) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile
             let mut hashes = older.remove(&(log.register.clone(), level)).unwrap_or_default();
             if hashes.len() as u64 != before % WIDTH {
                 let key = format!("{}/{level}/{}", log.register, before / WIDTH);
-                return Err(StoreError::corrupt("tile", "hashes", key, "hashes before the batch are missing"));
+                return Err(StoreError::corrupt(
+                    "tile",
+                    "hashes",
+                    key,
+                    "hashes before the batch are missing",
+                ));
             }
             hashes.append(&mut new_hashes);
             for (full, index) in hashes.chunks_exact(usize::from(TILE_WIDTH)).zip(before / WIDTH..) {
@@ -71,7 +76,7 @@ pub(super) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile
 async fn leaf_hashes(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> {
     let mut ranges = JsonRows::new();
     for log in logs.iter().filter(|log| fills(log, 0) && log.size_before % WIDTH > 0) {
-        ranges.push(&args![&log.register, log.size_before / WIDTH * WIDTH, log.size_before]);
+        ranges.push(args![&log.register, log.size_before / WIDTH * WIDTH, log.size_before]);
     }
     let sql = format!(
         "SELECT e.register, e.leaf_hash AS hash FROM {} AS r JOIN entry e
@@ -88,7 +93,7 @@ async fn tile_roots(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> 
         for level in (1..=LEVEL_MAX).take_while(|level| fills(log, *level)) {
             let (before, _) = counts(log, level);
             if before % WIDTH > 0 {
-                ranges.push(&args![&log.register, level - 1, before / WIDTH * WIDTH, before]);
+                ranges.push(args![&log.register, level - 1, before / WIDTH * WIDTH, before]);
             }
         }
     }

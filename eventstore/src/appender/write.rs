@@ -102,7 +102,7 @@ async fn numbers_and_keys(tx: &mut Tx, decided: &Decided) -> Result<(), StoreErr
     if !decided.numbers.is_empty() {
         let mut numbers = JsonRows::new();
         for (register, number, record) in &decided.numbers {
-            numbers.push(&args![register, number, record]);
+            numbers.push(args![register, number, record]);
         }
         let columns = [("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
         let sql = format!(
@@ -115,7 +115,7 @@ async fn numbers_and_keys(tx: &mut Tx, decided: &Decided) -> Result<(), StoreErr
         let mut used = JsonRows::new();
         for key in &decided.keys {
             let (scope, name) = &key.name;
-            used.push(&args![scope, name, key.digest.as_slice(), key.first_position, key.entries]);
+            used.push(args![scope, name, key.digest.as_slice(), key.first_position, key.entries]);
         }
         let columns = [
             ("scope", Col::Text),

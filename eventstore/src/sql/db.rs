@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::row::Inner as RowInner;
@@ -144,7 +146,9 @@ impl Db {
     /// Begins a transaction that writes. On SQLite there is one at a time: hold it briefly, and never submit while holding it.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.0 {
-            Inner::Sqlite { writer, .. } => Ok(Tx(TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))),
+            Inner::Sqlite { writer, .. } => {
+                Ok(Tx(TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)))
+            }
             Inner::Postgres { pool } => Ok(Tx(TxInner::Postgres(pool.begin().await?))),
         }
     }
@@ -219,7 +223,9 @@ impl Tx {
             TxInner::Sqlite(tx) => tx.commit().await,
             TxInner::Postgres(tx) => tx.commit().await,
         }
-        .map_err(|error| if refused(&error) { error.into() } else { StoreError::OutcomeUnknown(error.to_string()) })
+        .map_err(|error| {
+            if refused(&error) { error.into() } else { StoreError::OutcomeUnknown(error.to_string()) }
+        })
     }
 
     /// Rolls back.

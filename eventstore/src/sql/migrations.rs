@@ -1,7 +1,7 @@
 //! The schema, brought up to date when a store is opened.
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use super::Dialect;
 

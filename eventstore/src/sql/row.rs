@@ -45,7 +45,8 @@ impl Row {
     /// An integer that counts: never negative.
     pub fn uint(&self, column: &str) -> Result<u64, StoreError> {
         let value = self.int(column)?;
-        u64::try_from(value).map_err(|_| StoreError::corrupt("query", column, "", format!("{value} is negative")))
+        u64::try_from(value)
+            .map_err(|_| StoreError::corrupt("query", column, "", format!("{value} is negative")))
     }
 
     /// Text.
@@ -76,7 +77,9 @@ impl Row {
     /// A UUID or NULL.
     pub fn opt_uuid(&self, column: &str) -> Result<Option<Uuid>, StoreError> {
         self.opt_blob(column)?
-            .map(|bytes| Uuid::from_slice(&bytes).map_err(|error| StoreError::corrupt("query", column, "", error)))
+            .map(|bytes| {
+                Uuid::from_slice(&bytes).map_err(|error| StoreError::corrupt("query", column, "", error))
+            })
             .transpose()
     }
 

@@ -24,10 +24,9 @@ pub fn rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> Strin
         let comma = if at == 0 { "" } else { ", " };
         // Writing to a String cannot fail.
         let _ = match (dialect, column) {
-            (Dialect::Sqlite, Col::Int | Col::Text) => write!(sql, "{comma}value->>{at} AS {name}"),
+            (Dialect::Sqlite, Col::Int) | (_, Col::Text) => write!(sql, "{comma}value->>{at} AS {name}"),
             (Dialect::Sqlite, Col::Blob) => write!(sql, "{comma}unhex(value->>{at}) AS {name}"),
             (Dialect::Postgres, Col::Int) => write!(sql, "{comma}(value->>{at})::bigint AS {name}"),
-            (Dialect::Postgres, Col::Text) => write!(sql, "{comma}value->>{at} AS {name}"),
             (Dialect::Postgres, Col::Blob) => write!(sql, "{comma}decode(value->>{at}, 'hex') AS {name}"),
         };
     }
@@ -52,10 +51,10 @@ impl JsonRows {
     }
 
     /// Adds a row: its values in the order of the columns.
-    pub fn push(&mut self, values: &[Arg]) {
+    pub fn push(&mut self, values: impl AsRef<[Arg]>) {
         self.text.push_str(if self.len == 0 { "[[" } else { ",[" });
         self.len += 1;
-        for (at, value) in values.iter().enumerate() {
+        for (at, value) in values.as_ref().iter().enumerate() {
             if at > 0 {
                 self.text.push(',');
             }
@@ -128,7 +127,7 @@ mod tests {
     fn writes_json_of_every_kind_of_value() {
         let mut rows = JsonRows::new();
         assert_eq!(rows.clone().into_arg(), Arg::Text("[]".into()));
-        rows.push(&args![-5_i64, "кот \"\\\n", vec![0_u8, 255]]);
+        rows.push(args![-5_i64, "кот \"\\\n", vec![0_u8, 255]]);
         rows.push(&[Arg::OptInt(None), Arg::OptText(None), Arg::OptBlob(None)]);
         assert_eq!(rows.len(), 2);
         let expected = r#"[[-5,"кот \"\\\u000a","00ff"],[null,null,null]]"#;
