@@ -1,1 +1,70 @@
-//! Placeholder, replaced as the crate is built.
+//! Projections: what people read, made from the entries.
+//!
+//! **In scope.** The runner, which follows the journal and applies it in batches; three projections, each a projector
+//! with its tables and its queries: [`account`] (what concerns a person), [`history`] (the steps of a record), [`view`]
+//! (the records of a register, look-up by number, counts); the wait for a position ([`Handle::wait_for`]); replay and the
+//! proof that it changed nothing ([`rebuild`](fn@rebuild), [`digest`](fn@digest)).
+//!
+//! **Not in scope, and so absent.** Decisions: an aggregate decides on entries, never on what is here. Who may read what:
+//! these functions answer whoever calls them, so that `api` asks first. Words: rows hold codes, and the definitions that
+//! every query takes put them into both languages, so that a redefinition is seen at once and no row is rewritten.
+//!
+//! **To add a projector**: a folder beside `account/` with its tables (`const TABLE: Table`), its [`Projector`], and its
+//! queries, one function each; a migration with the tables, each of whose keys begins with `build`; a line in
+//! [`projectors`]; its case in `tests/suite/model.rs`, which compares it with a naive recomputation. Later changes to what
+//! it writes raise its [`Projector::version`]: the next start then builds new rows beside the old, and switches when they
+//! have caught up.
+//!
+//! **Invariants.**
+//! - A projection's rows are a function of the entries up to its position: not of batches, restarts, servers or time.
+//! - Rows and position change in one transaction, so that every entry takes effect once.
+//! - Nothing but its own projector writes to a projection.
+//! - A body that was withheld leaves its step; `basis`, `reason` and content that were projected before go with a replay.
+
+pub mod account;
+mod batch;
+mod builds;
+mod catalogue;
+mod common;
+mod cursor;
+mod digest;
+mod error;
+mod handle;
+pub mod history;
+mod projector;
+mod rebuild;
+mod runner;
+mod select;
+mod step;
+mod table;
+pub mod view;
+mod words;
+
+use std::sync::Arc;
+
+pub use batch::{Batch, Life, Step};
+pub use common::{Change, Opened, Validity};
+pub use cursor::{PAGE_ROWS_MAX, Page, PageRequest};
+pub use digest::digest;
+pub use error::ProjectionError;
+pub use handle::{Handle, ProjectorState, Status, statuses, wait_for};
+pub use projector::{Projector, Write};
+pub use rebuild::{Progress, Rebuilt, rebuild};
+pub use runner::{BATCH_ENTRIES, Options, Runner};
+pub use table::Table;
+pub use words::Named;
+
+/// The projectors, in the order in which they are shown.
+pub fn projectors() -> Vec<Arc<dyn Projector>> {
+    vec![
+        Arc::new(account::AccountProjector),
+        Arc::new(history::HistoryProjector),
+        Arc::new(view::ViewProjector),
+    ]
+}
+
+/// The projector of a name.
+fn find(name: &str) -> Result<Arc<dyn Projector>, ProjectionError> {
+    let found = projectors().into_iter().find(|projector| projector.name() == name);
+    found.ok_or_else(|| ProjectionError::Unknown(name.to_owned()))
+}

@@ -1,0 +1,14 @@
+//! Account: for a person, every record that concerns them in any role, and their own profile.
+//!
+//! A person who is no longer a subject keeps the row as it was when they last were one, marked as former: what became
+//! of the record afterwards concerns others.
+
+mod overview;
+mod profile;
+mod projector;
+mod queries;
+
+pub use overview::{GroupCount, overview};
+pub use profile::{Profile, profile};
+pub use projector::AccountProjector;
+pub use queries::{AccountRecord, Filter, Former, list, record};

@@ -1,0 +1,197 @@
+//! The builds of a projection: which is live, where each stands, and the switch from one to the next.
+//!
+//! A build is a full copy of a projection's rows, made from position 0. Readers read the one that is live. A build
+//! with a higher number than the live one is being made; one with a lower number has been replaced and is swept.
+
+use eventstore::sql::{Db, Dialect, Row, Tx};
+use proofs::time::Timestamp;
+
+use crate::{ProjectionError, Projector};
+
+/// One build of a projection, as its row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    pub build: i64,
+    pub version: i64,
+    pub position: u64,
+    pub live: bool,
+    pub updated_at: Timestamp,
+}
+
+const SELECT: &str = "SELECT build, version, position, live, updated_at FROM projection WHERE name = $1";
+
+/// All builds of a projection, oldest first.
+pub(crate) async fn all(db: &Db, name: &str) -> Result<Vec<Build>, ProjectionError> {
+    let rows = db.fetch_all(&format!("{SELECT} ORDER BY build"), vec![name.into()]).await?;
+    rows.iter().map(build_of).collect()
+}
+
+/// The build that readers read; nothing before the first runner has started.
+pub(crate) async fn live(db: &Db, name: &str) -> Result<Option<Build>, ProjectionError> {
+    let row = db.fetch_optional(&format!("{SELECT} AND live = 1"), vec![name.into()]).await?;
+    row.as_ref().map(build_of).transpose()
+}
+
+/// Begins a write transaction that holds the rows of `builds` until it ends; nothing for one that is gone.
+pub(crate) async fn lock(db: &Db, name: &str, builds: &[i64]) -> Result<(Tx, Vec<Build>), ProjectionError> {
+    let mut tx = db.begin().await?;
+    let mut locked = Vec::with_capacity(builds.len());
+    for build in builds {
+        let sql = format!("{SELECT} AND build = $2{}", for_update(tx.dialect()));
+        let row = tx.fetch_optional(&sql, vec![name.into(), (*build).into()]).await?;
+        locked.extend(row.as_ref().map(build_of).transpose()?);
+    }
+    Ok((tx, locked))
+}
+
+/// The build that a runner of `projector` goes on with, and that `reestr replay` may not empty: the live one when it is
+/// of this version, else one of this version that is being made, else a new one.
+pub(crate) async fn follow(
+    db: &Db,
+    projector: &dyn Projector,
+    now: Timestamp,
+) -> Result<Build, ProjectionError> {
+    if let Some(build) = chosen(&all(db, projector.name()).await?, projector)? {
+        return Ok(build);
+    }
+    create(db, projector, now, |builds| chosen(builds, projector)).await
+}
+
+/// The build that a rebuild goes on with: one of this version that an earlier rebuild left unfinished, else a new one.
+pub(crate) async fn beside(
+    db: &Db,
+    projector: &dyn Projector,
+    now: Timestamp,
+) -> Result<Build, ProjectionError> {
+    create(db, projector, now, |builds| {
+        let live = builds.iter().find(|b| b.live).map_or(0, |b| b.build);
+        Ok(builds.iter().copied().find(|b| b.build > live && b.version == projector.version()))
+    })
+    .await
+}
+
+fn chosen(builds: &[Build], projector: &dyn Projector) -> Result<Option<Build>, ProjectionError> {
+    let Some(live) = builds.iter().find(|b| b.live) else { return Ok(None) };
+    if live.version == projector.version() {
+        return Ok(Some(*live));
+    }
+    if live.version > projector.version() {
+        let name = projector.name().to_owned();
+        return Err(ProjectionError::Superseded { name, live: live.version, ours: projector.version() });
+    }
+    Ok(builds.iter().copied().find(|b| b.build > live.build && b.version == projector.version()))
+}
+
+/// Makes a new build unless `existing`, asked again under a lock, finds one: two servers that start at once agree.
+async fn create(
+    db: &Db,
+    projector: &dyn Projector,
+    now: Timestamp,
+    existing: impl Fn(&[Build]) -> Result<Option<Build>, ProjectionError>,
+) -> Result<Build, ProjectionError> {
+    let name = projector.name();
+    let mut tx = db.begin().await?;
+    if tx.dialect() == Dialect::Postgres {
+        // There may be no row to lock yet, so the table is: against other writers of it, never against readers.
+        tx.execute("LOCK TABLE projection IN SHARE ROW EXCLUSIVE MODE", vec![]).await?;
+    }
+    let rows = tx.fetch_all(&format!("{SELECT} ORDER BY build"), vec![name.into()]).await?;
+    let builds = rows.iter().map(build_of).collect::<Result<Vec<_>, _>>()?;
+    if let Some(build) = existing(&builds)? {
+        tx.rollback().await?;
+        return Ok(build);
+    }
+    let build = Build {
+        build: builds.last().map_or(1, |last| last.build + 1),
+        version: projector.version(),
+        position: 0,
+        live: builds.iter().all(|b| !b.live),
+        updated_at: now,
+    };
+    tx.execute(
+        "INSERT INTO projection (name, build, version, position, live, updated_at) VALUES ($1, $2, $3, 0, $4, $5)",
+        vec![
+            name.into(),
+            build.build.into(),
+            build.version.into(),
+            i64::from(build.live).into(),
+            now.millis().into(),
+        ],
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(build)
+}
+
+/// Moves a locked build to `position`, in the transaction that wrote what led there.
+pub(crate) async fn advance(
+    tx: &mut Tx,
+    name: &str,
+    build: i64,
+    position: u64,
+    now: Timestamp,
+) -> Result<(), ProjectionError> {
+    let position = i64::try_from(position)
+        .map_err(|_| ProjectionError::Entry { position, why: "its position is out of range".to_owned() })?;
+    tx.execute(
+        "UPDATE projection SET position = $3, updated_at = $4 WHERE name = $1 AND build = $2",
+        vec![name.into(), build.into(), position.into(), now.millis().into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Makes `build` the one that readers read, in a transaction that holds it and the one that was.
+pub(crate) async fn switch(tx: &mut Tx, name: &str, build: i64) -> Result<(), ProjectionError> {
+    tx.execute("UPDATE projection SET live = 0 WHERE name = $1 AND live = 1", vec![name.into()]).await?;
+    tx.execute(
+        "UPDATE projection SET live = 1 WHERE name = $1 AND build = $2",
+        vec![name.into(), build.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Deletes the rows of builds that have been replaced, a bounded number in each transaction.
+pub(crate) async fn sweep(db: &Db, projector: &dyn Projector) -> Result<(), ProjectionError> {
+    let builds = all(db, projector.name()).await?;
+    let Some(live) = builds.iter().find(|b| b.live) else { return Ok(()) };
+    for old in builds.iter().filter(|b| b.build < live.build) {
+        while !sweep_once(db, projector, old.build).await? {}
+    }
+    Ok(())
+}
+
+/// Deletes some rows of a replaced build, and its own row after the last; true when nothing is left. The build is held
+/// meanwhile, so that a runner that has not yet seen the switch adds no row behind the sweep.
+async fn sweep_once(db: &Db, projector: &dyn Projector, build: i64) -> Result<bool, ProjectionError> {
+    let (mut tx, _) = lock(db, projector.name(), &[build]).await?;
+    let mut swept = 0;
+    for table in projector.tables() {
+        swept += table.sweep(&mut tx, build).await?;
+    }
+    if swept == 0 {
+        let gone = "DELETE FROM projection WHERE name = $1 AND build = $2 AND live = 0";
+        tx.execute(gone, vec![projector.name().into(), build.into()]).await?;
+    }
+    tx.commit().await?;
+    Ok(swept == 0)
+}
+
+/// SQLite's write transactions exclude each other already.
+fn for_update(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE",
+    }
+}
+
+fn build_of(row: &Row) -> Result<Build, ProjectionError> {
+    Ok(Build {
+        build: row.int("build")?,
+        version: row.int("version")?,
+        position: row.uint("position")?,
+        live: row.int("live")? == 1,
+        updated_at: row.time("updated_at")?,
+    })
+}

@@ -1,0 +1,159 @@
+//! What others see of the projections: how far each is, what ails it, and the wait for a position.
+
+use std::time::Duration;
+
+use eventstore::Store;
+use proofs::time::Timestamp;
+use tokio::{sync::watch, time::MissedTickBehavior};
+
+use crate::{ProjectionError, builds, find};
+
+/// How often a projection that another server runs is looked at while it is waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What a projector of this server is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectorState {
+    /// The projection.
+    pub name: &'static str,
+    /// The last position applied to the rows that are read, by this server or another.
+    pub position: u64,
+    /// The last position applied to rows that are made beside them, after a change of the projector.
+    pub building: Option<u64>,
+    /// Errors since the last success.
+    pub failures: u32,
+    /// The last of them, without anything from a body; nothing after a success.
+    pub last_error: Option<String>,
+}
+
+impl ProjectorState {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, position: 0, building: None, failures: 0, last_error: None }
+    }
+
+    /// Notes how far a build is; false when it says nothing new.
+    pub(crate) fn reached(&mut self, position: u64, live: bool) -> bool {
+        let before = (self.position, self.building);
+        if live {
+            (self.position, self.building) = (position, None);
+        } else {
+            self.building = Some(position);
+        }
+        before != (self.position, self.building)
+    }
+}
+
+/// The state of the projectors that this server runs. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    store: Store,
+    states: Vec<watch::Receiver<ProjectorState>>,
+}
+
+impl Handle {
+    pub(crate) fn new(store: Store, states: Vec<watch::Receiver<ProjectorState>>) -> Self {
+        Self { store, states }
+    }
+
+    /// What each projector is doing, for health and metrics.
+    pub fn states(&self) -> Vec<ProjectorState> {
+        self.states.iter().map(|state| state.borrow().clone()).collect()
+    }
+
+    /// Waits until the projection has applied `position`, at most for `timeout`.
+    ///
+    /// A projector of this server wakes the wait. Should it be behind because another server is doing the work, or have
+    /// failed, the projection's row is looked at meanwhile.
+    pub async fn wait_for(
+        &self,
+        name: &str,
+        position: u64,
+        timeout: Duration,
+    ) -> Result<(), ProjectionError> {
+        let Some(mut state) = self.states.iter().find(|state| state.borrow().name == name).cloned() else {
+            return wait_for(&self.store, name, position, timeout).await;
+        };
+        if state.borrow().position >= position {
+            return Ok(());
+        }
+        let here = async {
+            if state.wait_for(|state| state.position >= position).await.is_err() {
+                // This server's projector has ended.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = here => Ok(()),
+            there = wait_for(&self.store, name, position, timeout) => there,
+        }
+    }
+}
+
+/// Waits by looking at the projection's row, for a process that runs no projector.
+pub async fn wait_for(
+    store: &Store,
+    name: &str,
+    position: u64,
+    timeout: Duration,
+) -> Result<(), ProjectionError> {
+    find(name)?;
+    let look = async {
+        let mut tick = tokio::time::interval(LOOK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if builds::live(store.db(), name).await?.is_some_and(|build| build.position >= position) {
+                return Ok(());
+            }
+        }
+    };
+    let late = || ProjectionError::Timeout { name: name.to_owned(), position };
+    tokio::time::timeout(timeout, look).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Where a projection stands, as every server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The projection.
+    pub name: &'static str,
+    /// The version of the projector that made what is read.
+    pub version: i64,
+    /// The last position applied; 0 before the first.
+    pub position: u64,
+    /// Entries committed and not applied yet.
+    pub lag: u64,
+    /// Since when the first of them has waited.
+    pub waiting_since: Option<Timestamp>,
+    /// When a batch was last applied; nothing before the first runner started.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Status {
+    /// How long the oldest entry not applied has waited, in whole seconds.
+    pub fn lag_seconds(&self, now: Timestamp) -> u64 {
+        self.waiting_since
+            .map_or(0, |since| u64::try_from((now.millis() - since.millis()) / 1_000).unwrap_or(0))
+    }
+}
+
+/// Where each projection stands, for metrics.
+pub async fn statuses(store: &Store) -> Result<Vec<Status>, ProjectionError> {
+    let mut statuses = Vec::new();
+    for projector in crate::projectors() {
+        // Read first: what commits in between would only make the lag larger than it is.
+        let build = builds::live(store.db(), projector.name()).await?;
+        let committed = store.position().await?;
+        let position = build.map_or(0, |build| build.position);
+        let lag = committed.saturating_sub(position);
+        let next = if lag == 0 { None } else { store.read_after(position, 1).await?.into_iter().next() };
+        statuses.push(Status {
+            name: projector.name(),
+            version: build.map_or_else(|| projector.version(), |build| build.version),
+            position,
+            lag,
+            waiting_since: next.map(|entry| entry.recorded_at),
+            updated_at: build.map(|build| build.updated_at),
+        });
+    }
+    Ok(statuses)
+}

@@ -1,0 +1,49 @@
+//! What a projector is: a name, a version, tables, and a pure function from a batch to set-based writes.
+
+use eventstore::sql::{Dialect, JsonRows, Tx};
+
+use crate::{Batch, ProjectionError, table::Table};
+
+/// Makes one projection from the entries. It never reads its own rows: what it needs of a record's past is in the batch,
+/// so that all of its work but the writes themselves is done outside the transaction.
+pub trait Projector: Send + Sync {
+    /// The projection's name, by which it is waited for, replayed and measured.
+    fn name(&self) -> &'static str;
+
+    /// Raised with every change of what the projector writes: the next start then makes a new build.
+    fn version(&self) -> i64;
+
+    /// The tables it writes, which no other projector does.
+    fn tables(&self) -> &'static [Table];
+
+    /// The writes that carry the projection over a batch. The rows after a batch may depend only on the entries up to
+    /// its end, never on where batches begin: a rebuild cuts them elsewhere.
+    fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError>;
+}
+
+/// One set-based statement, with the build in `$1` and its rows in `$2`.
+#[derive(Debug)]
+pub struct Write {
+    sql: String,
+    rows: JsonRows,
+}
+
+impl Write {
+    /// Inserts rows of a table, or replaces those that have the same key. Each key must appear once.
+    pub fn upsert(dialect: Dialect, table: &Table, rows: JsonRows) -> Self {
+        Self { sql: table.upsert(dialect), rows }
+    }
+
+    /// A statement of the projector's own.
+    pub fn statement(sql: String, rows: JsonRows) -> Self {
+        Self { sql, rows }
+    }
+
+    /// Runs it, unless it has no rows.
+    pub(crate) async fn run(self, tx: &mut Tx, build: i64) -> Result<(), ProjectionError> {
+        if !self.rows.is_empty() {
+            tx.execute(&self.sql, vec![build.into(), self.rows.into_arg()]).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! The runner: one task for each projector, from start to a clean stop.
+
+use std::{sync::Arc, time::Duration};
+
+use eventstore::Store;
+use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
+
+use crate::{
+    ProjectionError, Projector,
+    builds::{self, Build},
+    catalogue::Catalogue,
+    handle::{Handle, ProjectorState},
+    step::{self, Stepped},
+};
+
+/// Entries in one batch: at some 20 µs of writing each, a batch holds SQLite's one writer for about 20 ms.
+pub const BATCH_ENTRIES: u32 = 1_000;
+
+/// The longest pause after errors: a database that comes back is noticed within half a minute.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// The pause after the first error; it doubles with each.
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+
+/// How the runner works.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How often to look for entries when no notification came.
+    pub poll: Duration,
+    /// Entries in one batch.
+    pub batch_entries: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { poll: Duration::from_secs(1), batch_entries: BATCH_ENTRIES }
+    }
+}
+
+/// The running projectors. Dropping it without [`Runner::stop`] leaves them to end with the runtime.
+pub struct Runner {
+    handle: Handle,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Runner {
+    /// Starts every projector of this crate on `store`.
+    pub fn start(store: &Store, options: Options) -> Self {
+        Self::start_with(store, options, crate::projectors())
+    }
+
+    /// Starts the projectors given.
+    pub fn start_with(store: &Store, options: Options, projectors: Vec<Arc<dyn Projector>>) -> Self {
+        let catalogue = Arc::new(Catalogue::default());
+        let (stop, stopped) = watch::channel(false);
+        let mut states = Vec::new();
+        let mut tasks = Vec::new();
+        for projector in projectors {
+            let (state, seen) = watch::channel(ProjectorState::new(projector.name()));
+            states.push(seen);
+            let task = Task {
+                store: store.clone(),
+                catalogue: Arc::clone(&catalogue),
+                projector,
+                options,
+                state,
+                stop: stopped.clone(),
+            };
+            tasks.push(tokio::spawn(task.run()));
+        }
+        Self { handle: Handle::new(store.clone(), states), stop, tasks }
+    }
+
+    /// What readers need of the runner: its state, and waiting.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Lets each projector end its batch, and waits for it.
+    pub async fn stop(self) {
+        // Fails only when every task has ended already.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a projector ended by a panic");
+            }
+        }
+    }
+}
+
+struct Task {
+    store: Store,
+    catalogue: Arc<Catalogue>,
+    projector: Arc<dyn Projector>,
+    options: Options,
+    state: watch::Sender<ProjectorState>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut committed = Some(self.store.watch());
+        let mut poll = tokio::time::interval(self.options.poll.max(Duration::from_millis(1)));
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !*self.stop.borrow() {
+            match self.catch_up().await {
+                Ok(()) => self.recovered(),
+                Err(error) => {
+                    let failures = self.failed(&error);
+                    tokio::select! {
+                        () = tokio::time::sleep(backoff(failures)) => {}
+                        _ = self.stop.changed() => {}
+                    }
+                    continue;
+                }
+            }
+            tokio::select! {
+                more = changed(committed.as_mut()) => if !more { committed = None },
+                _ = poll.tick() => {}
+                _ = self.stop.changed() => {}
+            }
+        }
+    }
+
+    /// Applies batches until there are no more, and makes the build live if it is not yet.
+    async fn catch_up(&mut self) -> Result<(), ProjectionError> {
+        let projector = Arc::clone(&self.projector);
+        let now = self.store.clock().now();
+        let mut build = builds::follow(self.store.db(), &*projector, now).await?;
+        self.reached(build.position, build.live);
+        while !*self.stop.borrow() {
+            let entries_max = self.options.batch_entries;
+            match step::step(&self.store, &self.catalogue, &*projector, build, entries_max).await? {
+                Stepped::Advanced { position, entries } => {
+                    tracing::debug!(projection = projector.name(), position, entries, "batch applied");
+                    self.reached(position, build.live);
+                }
+                Stepped::Idle { position } => {
+                    self.reached(position, build.live);
+                    if !build.live && self.go_live(build).await? {
+                        self.reached(position, true);
+                        builds::sweep(self.store.db(), &*projector).await?;
+                    }
+                    return Ok(());
+                }
+                Stepped::Moved => {
+                    build = builds::follow(self.store.db(), &*projector, self.store.clock().now()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Switches to a build that has caught up with the one it replaces; false when that has moved on.
+    async fn go_live(&self, build: Build) -> Result<bool, ProjectionError> {
+        let (db, projector) = (self.store.db(), &*self.projector);
+        let Some(live) = builds::live(db, projector.name()).await? else { return Ok(false) };
+        let (mut tx, locked) = builds::lock(db, projector.name(), &[live.build, build.build]).await?;
+        match locked.as_slice() {
+            [old, new] if old.live && new.position >= old.position => {
+                builds::switch(&mut tx, projector.name(), build.build).await?;
+                tx.commit().await?;
+                tracing::info!(projection = projector.name(), version = build.version, "new build is live");
+                Ok(true)
+            }
+            _ => {
+                tx.rollback().await?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn reached(&self, position: u64, live: bool) {
+        self.state.send_if_modified(|state| state.reached(position, live));
+    }
+
+    fn recovered(&self) {
+        self.state.send_if_modified(|state| {
+            let failed = state.failures > 0;
+            state.failures = 0;
+            state.last_error = None;
+            failed
+        });
+    }
+
+    fn failed(&self, error: &ProjectionError) -> u32 {
+        let mut failures = 0;
+        self.state.send_modify(|state| {
+            state.failures = state.failures.saturating_add(1);
+            state.last_error = Some(error.to_string());
+            failures = state.failures;
+        });
+        tracing::warn!(projection = self.projector.name(), failures, %error, "projector failed, will try again");
+        failures
+    }
+}
+
+/// Waits for the store to commit; false when it never will again, so that the caller stops asking.
+async fn changed(committed: Option<&mut watch::Receiver<u64>>) -> bool {
+    match committed {
+        Some(receiver) => receiver.changed().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(BACKOFF_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_and_is_bounded() {
+        let pauses: Vec<u128> = (1..=4).map(|n| backoff(n).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800]);
+        assert_eq!(backoff(u32::MAX), BACKOFF_MAX);
+    }
+}

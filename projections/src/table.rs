@@ -1,0 +1,73 @@
+//! What the runner must know of a projection's tables to write, empty and compare them.
+
+use eventstore::sql::{self, Col, Dialect, Tx};
+
+use crate::ProjectionError;
+
+/// Rows deleted in one statement when an old build is swept: about 10,000 rows are a few tens of milliseconds of the
+/// one writer of SQLite, so that an append waits no longer than for a batch.
+const SWEEP_ROWS_MAX: i64 = 10_000;
+
+/// A table of a projection. Its first column is `build`, which is not named here.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// The columns of its primary key after `build`: a prefix of `columns`, of them the first `key`.
+    pub key: usize,
+    /// Its columns after `build`, in the order in which rows are given and digested.
+    pub columns: &'static [(&'static str, Col)],
+}
+
+impl Table {
+    /// `INSERT … ON CONFLICT DO UPDATE` of the rows in `$2` under the build in `$1`.
+    pub(crate) fn upsert(&self, dialect: Dialect) -> String {
+        let names = self.names("");
+        let read = self.names("r.");
+        let key = join(self.columns[..self.key].iter().map(|(name, _)| (*name).to_owned()));
+        let set = join(self.columns[self.key..].iter().map(|(name, _)| format!("{name} = excluded.{name}")));
+        let rows = sql::rows(dialect, "$2", self.columns);
+        // Without `WHERE true` SQLite takes ON for a join's.
+        format!(
+            "INSERT INTO {table} (build, {names}) SELECT $1, {read} FROM {rows} AS r WHERE true \
+             ON CONFLICT (build, {key}) DO UPDATE SET {set}",
+            table = self.name,
+        )
+    }
+
+    /// `SELECT` of all columns of the build in `$1`, in key order.
+    pub(crate) fn select_page(&self, after: bool) -> String {
+        let names = self.names("");
+        let key = join(self.key_names());
+        let from = if after {
+            let holders = join((2..2 + self.key).map(|n| format!("${n}")));
+            format!(" AND ({key}) > ({holders})")
+        } else {
+            String::new()
+        };
+        format!("SELECT {names} FROM {} WHERE build = $1{from} ORDER BY {key} LIMIT 1000", self.name)
+    }
+
+    /// Deletes rows of `build`, a bounded number; returns how many.
+    pub(crate) async fn sweep(&self, tx: &mut Tx, build: i64) -> Result<u64, ProjectionError> {
+        let key = join(self.key_names());
+        let sql = format!(
+            "DELETE FROM {table} WHERE build = $1 AND ({key}) IN \
+             (SELECT {key} FROM {table} WHERE build = $1 LIMIT {SWEEP_ROWS_MAX})",
+            table = self.name,
+        );
+        Ok(tx.execute(&sql, vec![build.into()]).await?)
+    }
+
+    fn key_names(&self) -> impl Iterator<Item = String> {
+        self.columns[..self.key].iter().map(|(name, _)| (*name).to_owned())
+    }
+
+    fn names(&self, prefix: &str) -> String {
+        join(self.columns.iter().map(|(name, _)| format!("{prefix}{name}")))
+    }
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,11 @@
+//! The projections on both stores: what they say of known lives, of random ones against a naive model, and how the
+//! runner keeps to exactly once.
+
+extern crate reestr_projections as projections;
+
+mod database;
+mod life;
+mod model;
+mod naive;
+
+mod town;
