@@ -75,3 +75,29 @@ impl fmt::Debug for BodyDigest {
         write!(f, "BodyDigest({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::sha256;
+
+    #[test]
+    fn the_digest_is_of_salt_and_body() {
+        let bytes = [&[7; 16][..], b"{}"].concat();
+        assert_eq!(digest(&Salt([7; 16]), b"{}").0, sha256(&bytes).0);
+        assert_ne!(digest(&Salt([7; 16]), b"{}"), digest(&Salt([8; 16]), b"{}"));
+    }
+
+    #[test]
+    fn text_has_one_form_and_a_salt_is_not_shown() {
+        let salt = Salt([7; 16]);
+        assert_eq!(salt.to_string().parse(), Ok(salt));
+        assert_eq!(Salt::from_slice(&[7; 16]), Ok(salt));
+        assert!(Salt::from_slice(&[7; 17]).is_err() && "BwcHBwcHBwcHBwcHBwcHBx".parse::<Salt>().is_err());
+        assert_eq!(format!("{salt:?}"), "Salt(…)");
+        assert_eq!(
+            "x".parse::<BodyDigest>().unwrap_err().to_string(),
+            "a body digest is 32 bytes in base64url without padding"
+        );
+    }
+}

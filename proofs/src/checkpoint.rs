@@ -89,3 +89,6 @@ pub fn open(note: &str, key: &VerifierKey) -> Result<Checkpoint, CheckpointError
     let checkpoint = Checkpoint::parse(note.text())?;
     if checkpoint.origin == key.name() { Ok(checkpoint) } else { Err(CheckpointError::Origin) }
 }
+
+#[cfg(test)]
+mod tests;

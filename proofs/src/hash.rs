@@ -90,3 +90,35 @@ impl FromStr for Hash {
 }
 
 encoding::serde_as_text!(Hash);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_are_apart() {
+        assert_eq!(sha256(b""), EMPTY_ROOT);
+        assert_eq!(EMPTY_ROOT.hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(leaf_hash(b""), sha256(&[0]));
+        let (left, right) = (leaf_hash(b"left"), leaf_hash(b"right"));
+        let bytes = [&[1][..], &left.0, &right.0].concat();
+        assert_eq!(node_hash(&left, &right), sha256(&bytes));
+    }
+
+    #[test]
+    fn text_has_one_form() {
+        let text = EMPTY_ROOT.to_string();
+        assert_eq!(text, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+        assert_eq!(text.parse(), Ok(EMPTY_ROOT));
+        for bad in [
+            "",
+            "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+            "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=",
+        ] {
+            assert_eq!(bad.parse::<Hash>(), Err(HashError), "{bad}");
+        }
+        assert_eq!(text.replace("FU=", "FV=").parse::<Hash>(), Err(HashError));
+        assert_eq!(text.repeat(1000).parse::<Hash>(), Err(HashError));
+        assert_eq!(Hash::from_slice(&[0; 31]), Err(HashError));
+    }
+}

@@ -70,3 +70,6 @@ impl Leaf {
         leaf_hash(&self.to_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,6 @@ pub fn root(hashes: &[Hash]) -> Hash {
     frontier.extend(hashes.iter().copied());
     frontier.root()
 }
+
+#[cfg(test)]
+mod tests;

@@ -327,3 +327,6 @@ impl fmt::Display for NoteSignature {
         write!(f, "— {} {}", self.name, encoding::b64(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ impl FromStr for TlogProof {
 }
 
 encoding::serde_as_text!(TlogProof);
+
+#[cfg(test)]
+mod tests;

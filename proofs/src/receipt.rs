@@ -176,3 +176,6 @@ mod leaf_text {
         encoding::b64u_decode(&text).ok_or_else(|| D::Error::custom("the leaf is base64url without padding"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,28 @@ macro_rules! name {
 
 name!(Slug, "slug", 2);
 name!(EntryType, "entry type", 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_the_format_says() {
+        let longest = "a".repeat(63);
+        for good in ["fz", "driving-licences", "a1", "a-", longest.as_str()] {
+            assert_eq!(good.parse::<Slug>().unwrap().to_string(), good);
+            assert_eq!(good.parse::<EntryType>().unwrap(), good);
+        }
+        let too_long = "a".repeat(64);
+        for bad in ["", "1a", "-a", "A", "aB", "a_b", "a b", "a\n", "ab/", "жк", too_long.as_str()] {
+            assert!(bad.parse::<Slug>().is_err() && bad.parse::<EntryType>().is_err(), "{bad}");
+            assert!(serde_json::from_value::<Slug>(bad.into()).is_err());
+        }
+        assert!("a".parse::<EntryType>().is_ok());
+        let error = "a".parse::<Slug>().expect_err("refused").to_string();
+        assert_eq!(
+            error,
+            "a slug is 2 to 63 lower-case Latin letters, digits and hyphens, and begins with a letter"
+        );
+    }
+}

@@ -384,3 +384,6 @@ impl FromStr for SignedStatement {
 }
 
 encoding::serde_as_text!(SignedStatement);
+
+#[cfg(test)]
+mod tests;

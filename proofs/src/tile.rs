@@ -230,3 +230,6 @@ pub fn bundle_decode(bytes: &[u8]) -> Result<Vec<Vec<u8>>, TileError> {
     }
     if leaves.is_empty() { Err(TileError::Bundle) } else { Ok(leaves) }
 }
+
+#[cfg(test)]
+mod tests;

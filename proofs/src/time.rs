@@ -126,3 +126,6 @@ impl FromStr for Timestamp {
 }
 
 encoding::serde_as_text!(Timestamp);
+
+#[cfg(test)]
+mod tests;

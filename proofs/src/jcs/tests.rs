@@ -1,0 +1,74 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// Any JSON that we take.
+fn any_value() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![
+        (-9_007_199_254_740_991_i64..=9_007_199_254_740_991).prop_map(Value::from),
+        (-9e15_f64..9e15).prop_map(Value::from),
+        prop::num::f64::SUBNORMAL.prop_map(Value::from),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        number,
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+#[test]
+fn an_error_says_where_and_not_what() {
+    let error = parse("{\"семья\": \"Иванов\",\n \"семья\": \"Петров\"}".as_bytes()).expect_err("refused");
+    let JcsError::DuplicateName { line: 2, column } = error else { panic!("{error}") };
+    assert!(column > 0);
+    assert_eq!(
+        error.to_string(),
+        format!("a member name stands twice in one object, at line 2 column {column}")
+    );
+}
+
+#[test]
+fn the_greatest_numbers_are_taken_and_the_next_are_not() {
+    for number in [9_007_199_254_740_991_i64, -9_007_199_254_740_991] {
+        assert_eq!(parse(number.to_string().as_bytes()), Ok(json!(number)));
+        assert_eq!(canonical(&json!(number)).unwrap(), number.to_string().as_bytes());
+    }
+    for number in [json!(u64::MAX), json!(i64::MIN), json!(1e300)] {
+        assert_eq!(canonical(&json!([number])), Err(JcsError::Number));
+    }
+}
+
+proptest! {
+    #[test]
+    fn canonical_of_parsed_is_itself(value in any_value()) {
+        let first = canonical(&value).unwrap();
+        let second = canonical(&parse(&first).unwrap()).unwrap();
+        prop_assert_eq!(&first, &second);
+        // Another spelling of the same value has the same canonical form.
+        let pretty = serde_json::to_vec_pretty(&value).unwrap();
+        prop_assert_eq!(canonical(&parse(&pretty).unwrap()).unwrap(), first);
+    }
+
+    #[test]
+    fn what_is_taken_is_what_serde_json_reads(text in "[\\[\\]{}:,\"a-b0-9.eE+\\\\u -]{0,40}") {
+        if let Ok(value) = parse(text.as_bytes()) {
+            prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(value) = parse(&bytes) {
+            let _ = canonical(&value);
+        }
+    }
+}
