@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """An independent verifier of signed registers, written from docs/format.md alone, sharing no code with the server.
 
-    verify.py SERVER [--register SLUG] [--token TOKEN] [--keep DIR]
-    verify.py receipt FILE --key VKEY --departments SERVER
+    verify.py url SERVER [--register SLUG] [--token TOKEN] [--keep DIR]
+    verify.py receipt FILE --url SERVER [--key VKEY]
 
-SERVER is a URL, or a directory of what a server served, as --keep writes it. Only the standard library and PyPI's
+SERVER is a URL, or a directory of what a server served, as --keep writes it. A receipt is checked with the departments'
+keys that SERVER serves, and with the register's key too unless --key gives one that is trusted. Only the standard library and PyPI's
 `cryptography` are needed. Exit code: 0 verified, 1 something is wrong (register, index and rule are printed), 2 could
 not check.
 """
@@ -335,14 +336,17 @@ class Verifier:
         head, _, note = receipt["proof"].partition("\n\n")
         lines = [line for line in head.split("\n") if not line.startswith("extra ")]
         need(lines[:2] == ["c2sp.org/tlog-proof@v1", f"index {self.index}"], "proof's version or index")
-        origin, size, root = open_checkpoint(note, vkey)
+        slug = note.partition("\n")[0].rpartition("/registers/")[2]
+        need(re.fullmatch(SLUG, slug), "checkpoint's origin")
+        _, size, root = open_checkpoint(note, vkey or self.source.get(f"v1/registers/{slug}/key").decode())
         path, data = [b64(line) for line in lines[2:]], b64u(receipt["leaf"])
         need(inclusion_root(leaf_hash(data), self.index, size, path) == root, "inclusion")
-        leaf, statement, signed = read_leaf(data, origin.rpartition("/registers/")[2])
+        leaf, statement, signed = read_leaf(data, slug)
         check_statement(leaf, statement, signed, self.keys)
         need((receipt["body"] is None) == (receipt["salt"] is None), "only one of body and salt")
         if receipt["body"] is not None:
             check_digest(statement, receipt["body"], receipt["salt"])
+        return f"entry of {slug}, its body {'not shown' if receipt['body'] is None else 'shown'}"
 
 
 def run(verifier, register, check):
@@ -360,23 +364,23 @@ def run(verifier, register, check):
 
 def main(arguments):
     parser = argparse.ArgumentParser(prog="verify.py")
-    of_receipt = arguments[:1] == ["receipt"]
-    if of_receipt:
-        parser.add_argument("receipt")
-        parser.add_argument("file")
-        parser.add_argument("--key", required=True, help="the register's verifier key")
-        parser.add_argument("--departments", required=True, dest="server")
-    else:
-        parser.add_argument("server")
-        parser.add_argument("--register")
-    parser.add_argument("--token")
-    parser.add_argument("--keep", metavar="DIR", help="write here what the server served")
+    commands = parser.add_subparsers(dest="command", required=True)
+    whole, one = commands.add_parser("url"), commands.add_parser("receipt")
+    whole.add_argument("server")
+    whole.add_argument("--register")
+    one.add_argument("file")
+    one.add_argument("--url", required=True, dest="server")
+    one.add_argument("--key", help="the register's verifier key")
+    for command in (whole, one):
+        command.add_argument("--token")
+        command.add_argument("--keep", metavar="DIR", help="write here what the server served")
     options = parser.parse_args(arguments)
     source = Source(options.server, options.token, options.keep)
     verifier = Verifier(source)
-    slugs = [] if of_receipt else [options.register] if options.register else None
-    if slugs is None:
-        slugs = [item["slug"] for item in parse(source.get("v1/registers"))["items"]]
+    slugs = []
+    if options.command == "url":
+        everything = parse(source.get("v1/registers"))["items"] if options.register is None else []
+        slugs = [options.register] if options.register else [item["slug"] for item in everything]
     # `departments` is read last and checked first, so that it holds the keys of every entry read before it.
     others = {slug: source.get(f"v1/registers/{slug}/checkpoint").decode() for slug in slugs if slug != "departments"}
     notes = {"departments": source.get("v1/registers/departments/checkpoint").decode(), **others}
@@ -386,12 +390,12 @@ def main(arguments):
         sound = run(verifier, slug, report) and sound
         if slug == "departments" and not sound:
             return 1  # with whose keys would the others be checked?
-    if of_receipt:
+    if options.command == "receipt":
         try:
-            receipt = parse(pathlib.Path(options.file).read_bytes())
+            data = pathlib.Path(options.file).read_bytes()
         except OSError as error:
             raise CouldNotCheck(error) from None
-        sound = run(verifier, options.key.split("+")[0].rpartition("/")[2], lambda: verifier.receipt(receipt, options.key) or "receipt")
+        sound = run(verifier, "receipt", lambda: verifier.receipt(parse(data), options.key))
     return 0 if sound else 1
 
 
