@@ -35,6 +35,10 @@ class CouldNotCheck(Exception):
     """Nothing can be said."""
 
 
+class NotForUs(CouldNotCheck):
+    """The server does not show this to us."""
+
+
 def need(holds, rule):
     if not holds:
         raise Fault(rule)
@@ -264,8 +268,9 @@ class Source:
                 request.add_header("Authorization", "Bearer " + self.token)
             with urllib.request.urlopen(request, timeout=60) as answer:
                 data = answer.read()
-        except (OSError, urllib.error.URLError) as error:
-            raise CouldNotCheck(f"{path}: {error}") from None
+        except OSError as error:
+            hidden = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403)
+            raise (NotForUs if hidden else CouldNotCheck)(f"{path}: {error}") from None
         if self.keep:
             kept = self.file(self.keep, path)
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -301,7 +306,10 @@ class Verifier:
                 need(self.source.get(f"{base}/{path}") == b"".join(hashes[first : first + width]), f"hash tile {path}")
             hashes = [root_of(hashes[i : i + 256]) for i in range(0, len(hashes) - 255, 256)]
             level += 1
-        listed = self.source.entries(slug) if size else []
+        try:
+            listed = list(self.source.entries(slug)) if size else []
+        except NotForUs:
+            listed = []
         bodies = {item["index"]: item for item in listed if item.get("body") is not None}
         self.entries(slug, leaves, bodies)
         return size, sum(index < size for index in bodies)
