@@ -9,7 +9,7 @@ keys that SERVER serves, and with the register's key too unless --key gives one 
 `cryptography` are needed. Exit code: 0 verified, 1 something is wrong (register, index and rule are printed), 2 could
 not check.
 """
-import argparse, base64, datetime, hashlib, json, pathlib, re, sys, urllib.error, urllib.request
+import argparse, base64, datetime, hashlib, http.client, json, pathlib, re, sys, urllib.error, urllib.request
 from decimal import Decimal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -268,7 +268,7 @@ class Source:
                 request.add_header("Authorization", "Bearer " + self.token)
             with urllib.request.urlopen(request, timeout=60) as answer:
                 data = answer.read()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             hidden = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403)
             raise (NotForUs if hidden else CouldNotCheck)(f"{path}: {error}") from None
         if self.keep:
