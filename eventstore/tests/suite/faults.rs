@@ -1,0 +1,112 @@
+//! The database goes away at the worst moments.
+
+use eventstore::{AppendError, Store, StoreError};
+
+use crate::fixture::{Fixture, Kind, keyed, on_both_stores, places};
+
+on_both_stores!(a_failed_batch_leaves_nothing_behind);
+
+/// A trigger that fails the next insert: everyone in the batch is told, nothing of it stays, and the next batch goes on.
+async fn a_failed_batch_leaves_nothing_behind(fixture: &Fixture) {
+    let store = fixture.with_logs(&["licences"]).await;
+    store.submit(fixture.one("licences", 1, 1)).await.unwrap();
+    let (make, drop) = if fixture.is_postgres() {
+        (
+            "CREATE TRIGGER broken BEFORE INSERT ON number FOR EACH ROW EXECUTE FUNCTION reestr_refuse('disk on fire')",
+            "DROP TRIGGER broken ON number",
+        )
+    } else {
+        (
+            "CREATE TRIGGER broken BEFORE INSERT ON number BEGIN SELECT RAISE(ABORT, 'disk on fire'); END",
+            "DROP TRIGGER broken",
+        )
+    };
+    run(&store, make).await;
+    let (first, second) = tokio::join!(
+        store.submit(fixture.one("licences", 2, 1)),
+        store.submit(crate::fixture::list(vec![fixture.numbered("licences", 3, 1, "7")]))
+    );
+    for answer in [first, second] {
+        let told = matches!(&answer, Err(AppendError::Store(StoreError::Database(error))) if error.to_string().contains("disk on fire"));
+        assert!(told, "{answer:?}");
+    }
+    assert_eq!((store.position().await.unwrap(), store.metrics().failed_batches()), (1, 1));
+    run(&store, drop).await;
+    let (first, second) = tokio::join!(
+        store.submit(fixture.one("licences", 2, 1)),
+        store.submit(crate::fixture::list(vec![fixture.numbered("licences", 3, 1, "7")]))
+    );
+    assert_eq!((places(&first.unwrap()), places(&second.unwrap())), (vec![(2, 1, 1)], vec![(3, 2, 1)]));
+    store.close().await;
+    fixture.open().await.close().await;
+}
+
+async fn run(store: &Store, statement: &str) {
+    let mut tx = store.db().begin().await.unwrap();
+    tx.execute(statement, vec![]).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+const KILL: &str = "SELECT COUNT(pg_terminate_backend(pid)) AS killed FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// Every connection but the asking one is cut: the appender's too, and the listener's.
+#[tokio::test]
+async fn the_appender_survives_its_connection() {
+    let fixture = Fixture::new(Kind::Postgres).await;
+    let store = fixture.with_logs(&["licences"]).await;
+    for round in 1..=3 {
+        let row = store.db().fetch_optional(KILL, vec![]).await.unwrap().unwrap();
+        assert!(row.int("killed").unwrap() >= 2);
+        let appended = store.submit(fixture.one("licences", 1, round)).await.unwrap();
+        assert_eq!(places(&appended), [(round, round - 1, round)]);
+    }
+    store.close().await;
+    fixture.drop_store().await;
+}
+
+/// The server ends the connection while it commits: nobody knows, and says so; a retry with the same key is safe.
+#[tokio::test]
+async fn an_unknown_outcome_is_called_unknown() {
+    let fixture = Fixture::new(Kind::Postgres).await;
+    let store = fixture.with_logs(&["licences"]).await;
+    run(
+        &store,
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
+    )
+    .await;
+    let trigger = "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION die()";
+    run(&store, trigger).await;
+    let request = || keyed(fixture.one("licences", 1, 1), "k", 1);
+    let answer = store.submit(request()).await;
+    assert!(matches!(answer, Err(AppendError::Store(StoreError::OutcomeUnknown(_)))), "{answer:?}");
+    let words = answer.unwrap_err().to_string();
+    assert!(
+        words.contains("outcome") && words.contains("unknown") && words.contains("Idempotency-Key"),
+        "{words}"
+    );
+    run(&store, "DROP TRIGGER die ON entry").await;
+    // It happened to be rolled back; the retry appends, and the retry of the retry does not.
+    let appended = store.submit(request()).await.unwrap();
+    assert_eq!((places(&appended), appended[0].replayed), (vec![(1, 0, 1)], false));
+    assert!(store.submit(request()).await.unwrap()[0].replayed);
+    store.close().await;
+    fixture.drop_store().await;
+}
+
+/// A commit that the server itself refuses has not happened, and is not called unknown.
+#[tokio::test]
+async fn a_refused_commit_is_certain() {
+    let fixture = Fixture::new(Kind::Postgres).await;
+    let store = fixture.with_logs(&["licences"]).await;
+    let trigger = "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION reestr_refuse('not today')";
+    run(&store, trigger).await;
+    let answer = store.submit(fixture.one("licences", 1, 1)).await;
+    assert!(matches!(answer, Err(AppendError::Store(StoreError::Database(_)))), "{answer:?}");
+    assert_eq!(store.position().await.unwrap(), 0);
+    store.close().await;
+    fixture.drop_store().await;
+}

@@ -1,0 +1,186 @@
+//! A fresh store for each test, and entries to put into it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use eventstore::sql::Target;
+use eventstore::testing::{ManualClock, SeededEntropy};
+use eventstore::{Appended, Entropy, Idempotency, NewEntry, NewLog, Options, Store, StoreError, Submission};
+use proofs::body::{Salt, digest};
+use proofs::key::PrivateKey;
+use proofs::slug::Slug;
+use proofs::statement::Statement;
+use proofs::time::Timestamp;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+pub const LOG_NAME: &str = "registers.example.gov";
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// A store's place, its clock, and the key that its entries are signed with.
+pub struct Fixture {
+    pub target: Target,
+    pub clock: Arc<ManualClock>,
+    pub key: PrivateKey,
+    entropy: Arc<SeededEntropy>,
+    database: Option<String>,
+    _directory: Option<TempDir>,
+}
+
+/// Writes each test once and runs it on both stores.
+macro_rules! on_both_stores {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $test() {
+                let fixture = $crate::fixture::Fixture::new($crate::fixture::Kind::Sqlite).await;
+                super::$test(&fixture).await;
+                fixture.drop_store().await;
+            }
+        )* }
+        mod postgres { $(
+            #[tokio::test]
+            async fn $test() {
+                let fixture = $crate::fixture::Fixture::new($crate::fixture::Kind::Postgres).await;
+                super::$test(&fixture).await;
+                fixture.drop_store().await;
+            }
+        )* }
+    };
+}
+pub(crate) use on_both_stores;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests/run tells the tests in its environment where PostgreSQL is"
+)]
+pub fn postgres() -> String {
+    std::env::var("REESTR_TEST_POSTGRES").expect(
+        "REESTR_TEST_POSTGRES is not set: run bash tests/run, which starts a PostgreSQL for the tests",
+    )
+}
+
+async fn administer(statement: String) {
+    let mut connection = PgConnection::connect(&postgres()).await.unwrap();
+    connection.execute(AssertSqlSafe(statement)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+impl Fixture {
+    pub async fn new(kind: Kind) -> Self {
+        let (target, database, directory) = match kind {
+            Kind::Sqlite => {
+                let directory = tempfile::tempdir().unwrap();
+                (Target::Sqlite(directory.path().join("reestr.db")), None, Some(directory))
+            }
+            Kind::Postgres => {
+                static NEXT: AtomicU32 = AtomicU32::new(0);
+                let number = NEXT.fetch_add(1, Ordering::Relaxed);
+                let name = format!("reestr_eventstore_{}_{number}", std::process::id());
+                administer(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+                administer(format!("CREATE DATABASE {name}")).await;
+                let url = postgres();
+                let (server, _) = url.rsplit_once('/').unwrap();
+                (Target::Postgres(format!("{server}/{name}")), Some(name), None)
+            }
+        };
+        Self {
+            target,
+            clock: Arc::new(ManualClock::new("2026-03-01T09:00:00.000Z".parse().unwrap())),
+            key: PrivateKey::from_seed(&[7; 32]),
+            entropy: Arc::new(SeededEntropy::new(1)),
+            database,
+            _directory: directory,
+        }
+    }
+
+    pub async fn drop_store(self) {
+        if let Some(name) = self.database {
+            administer(format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.database.is_some()
+    }
+
+    pub fn options(&self) -> Options {
+        Options::new(self.target.clone(), LOG_NAME, self.clock.clone(), self.entropy.clone())
+    }
+
+    pub async fn open(&self) -> Store {
+        self.try_open().await.unwrap()
+    }
+
+    pub async fn try_open(&self) -> Result<Store, StoreError> {
+        Store::open(self.options()).await
+    }
+
+    /// An open store with these registers.
+    pub async fn with_logs(&self, registers: &[&str]) -> Store {
+        let store = self.open().await;
+        let opens = registers.iter().map(|register| self.new_log(register)).collect();
+        store.submit(Submission { opens, ..Submission::default() }).await.unwrap();
+        store
+    }
+
+    pub fn new_log(&self, register: &str) -> NewLog {
+        let mut seed = [0; 32];
+        self.entropy.fill(&mut seed);
+        NewLog { register: slug(register), key: PrivateKey::from_seed(&seed) }
+    }
+
+    pub fn entry(&self, register: &str, record: u128, version: u64) -> NewEntry {
+        let mut salt = Salt([0; 16]);
+        self.entropy.fill(&mut salt.0);
+        let body = format!(r#"{{"about":"кот №{record}","version":{version}}}"#).into_bytes();
+        let statement = Statement {
+            register: slug(register),
+            record: Uuid::from_u128(record),
+            version,
+            entry_type: "issued".parse().unwrap(),
+            effective_at: Timestamp::from_millis(1_700_000_000_000),
+            issuer: slug("gibdd"),
+            body: digest(&salt, &body),
+        };
+        NewEntry { statement: statement.sign(&self.key), body, salt, number: None }
+    }
+
+    pub fn numbered(&self, register: &str, record: u128, version: u64, number: &str) -> NewEntry {
+        NewEntry { number: Some(number.to_owned()), ..self.entry(register, record, version) }
+    }
+
+    /// One entry, submitted alone.
+    pub fn one(&self, register: &str, record: u128, version: u64) -> Submission {
+        list(vec![self.entry(register, record, version)])
+    }
+
+    /// `count` new records of one entry each, as one list.
+    pub fn many(&self, register: &str, first_record: u128, count: u128) -> Submission {
+        list((first_record..first_record + count).map(|record| self.entry(register, record, 1)).collect())
+    }
+}
+
+pub fn list(entries: Vec<NewEntry>) -> Submission {
+    Submission { entries, ..Submission::default() }
+}
+
+pub fn keyed(submission: Submission, key: &str, content: u8) -> Submission {
+    let idempotency = Idempotency { scope: "gibdd".into(), key: key.into(), digest: [content; 32] };
+    Submission { idempotency: Some(idempotency), ..submission }
+}
+
+pub fn slug(text: &str) -> Slug {
+    text.parse().unwrap()
+}
+
+/// (position, index, version) of each.
+pub fn places(appended: &[Appended]) -> Vec<(u64, u64, u64)> {
+    appended.iter().map(|one| (one.position, one.index, one.version)).collect()
+}

@@ -1,0 +1,16 @@
+//! What every store must do, run against a fresh SQLite file and a fresh PostgreSQL database alike.
+
+// The crate as its users call it; its package bears the project's name.
+extern crate reestr_eventstore as eventstore;
+
+mod aggregates;
+mod appending;
+mod conflicts;
+mod corruption;
+mod facade;
+mod faults;
+mod fixture;
+mod model;
+mod servers;
+mod trees;
+mod triggers;
