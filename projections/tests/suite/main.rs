@@ -7,5 +7,7 @@ mod database;
 mod life;
 mod model;
 mod naive;
-
+mod pages;
+mod replay;
+mod runner;
 mod town;

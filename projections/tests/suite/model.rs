@@ -1,6 +1,6 @@
 //! Random histories, on both stores, against the naive recomputation; and replayed.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use eventstore::{Store, testing::ManualClock};
 use projections::{Options, PageRequest, Runner, account, digest, history, rebuild, view};
@@ -191,13 +191,14 @@ async fn check(store: &Store, facts: &[Fact]) {
         }
     }
     let permits = slug("permits");
-    let listed = view::list(db, &definitions, &permits, &view::Filter::default(), &PageRequest::first(200));
+    let (all, page) = (view::Filter::default(), PageRequest::first(200));
+    let listed = view::list(db, &definitions, &permits, &all, &page);
     let listed: Vec<_> = listed.await.unwrap().items.iter().map(seen_in_register).collect();
     assert_eq!(listed, naive::view(facts));
     for record in
         ["permits", "persons", "registers"].iter().flat_map(|register| naive::records(facts, register))
     {
-        let steps = history::steps(db, &definitions, record, &PageRequest::first(200)).await.unwrap().items;
+        let steps = history::steps(db, &definitions, record, &page).await.unwrap().items;
         let steps: Vec<_> = steps
             .into_iter()
             .map(|step| (step.version, step.entry_type.to_string(), step.status_before, step.status_after))
@@ -210,7 +211,9 @@ async fn check(store: &Store, facts: &[Fact]) {
         assert_eq!((hit.record.record, hit.current), (record, current), "{number}");
     }
     let counts = view::counts(db, &permits).await.unwrap();
-    let map = |counts: Vec<view::Count>| counts.into_iter().map(|count| (count.code, count.n)).collect();
+    let map = |counts: Vec<view::Count>| -> BTreeMap<_, _> {
+        counts.into_iter().map(|count| (count.code, count.n)).collect()
+    };
     assert_eq!([map(counts.by_status), map(counts.by_type)], naive::counts(facts));
 }
 

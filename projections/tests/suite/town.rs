@@ -33,7 +33,7 @@ pub fn draft(register: &str, record: Uuid, version: u64, entry_type: &str, body:
 /// The n-th identifier of a kind.
 pub fn id(kind: u8, n: u64) -> Uuid {
     let mut bytes = [0_u8; 16];
-    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    bytes[9..15].copy_from_slice(&n.to_be_bytes()[2..]);
     bytes[6] = 0x70;
     bytes[8] = 0x80;
     bytes[15] = kind;
