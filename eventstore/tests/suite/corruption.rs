@@ -1,7 +1,7 @@
 //! Stored data that contradicts itself is named, never served. The triggers stand in the way, so the tests take them down first,
 //! as one who owns the database's files can.
 
-use eventstore::{Store, StoreError};
+use eventstore::{AppendError, Store, StoreError};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, on_both_stores, slug};
@@ -98,6 +98,12 @@ async fn a_changed_head_is_not_opened(fixture: &Fixture) {
 
 async fn a_changed_key_is_not_used(fixture: &Fixture) {
     let store = tampered(fixture, &["UPDATE signing_key SET seed = (SELECT root FROM log)"]).await;
-    names(store.key("licences", eventstore::CHECKPOINT).await.map(|_| ()), "signing_key.seed");
+    let kid = store.log(&slug("licences")).await.unwrap().unwrap().key.key().kid();
+    names(store.key("licences", eventstore::CHECKPOINT).await, &format!("signing_key.seed {kid}"));
+    // An appender that does not know the key yet does not sign with it either.
+    let other = fixture.open().await;
+    let answer = other.submit(fixture.one("licences", 1, 2)).await;
+    assert!(matches!(answer, Err(AppendError::Store(StoreError::Corrupt { .. }))), "{answer:?}");
+    other.close().await;
     store.close().await;
 }

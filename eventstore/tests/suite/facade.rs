@@ -54,15 +54,15 @@ async fn values_come_back_as_they_went(fixture: &Fixture) {
 async fn what_does_not_fit_is_an_error(fixture: &Fixture) {
     let store = fixture.open().await;
     let sql =
-        "SELECT CAST(-1 AS BIGINT) AS negative, CAST(NULL AS BIGINT) AS nothing, CAST('x' AS TEXT) AS word";
+        "SELECT CAST(-1 AS BIGINT) AS negative, CAST(NULL AS BIGINT) AS none, CAST('x' AS TEXT) AS word";
     let row = store.db().fetch_optional(sql, vec![]).await.unwrap().unwrap();
     let errors = [
         row.uint("negative").err(),
-        row.int("nothing").err(),
+        row.int("none").err(),
         row.blob("nowhere").err(),
         row.parse::<Uuid>("word").err(),
     ];
-    for (error, at) in errors.into_iter().zip(["negative", "nothing", "nowhere", "word"]) {
+    for (error, at) in errors.into_iter().zip(["negative", "none", "nowhere", "word"]) {
         let error = error.expect(at).at("shard", || "0".into());
         assert!(
             matches!(&error, StoreError::Corrupt { table: "shard", column, key, .. } if column == at && key == "0"),

@@ -18,7 +18,7 @@ const CALLERS: u128 = 8;
 async fn append(fixture: &Fixture, store: &Store, server: u128, caller: u128) -> (u64, u64) {
     let (mut own, mut won) = (0, 0);
     for round in 0..ROUNDS {
-        let record = server << 64 | caller << 32 | round + 1;
+        let record = (server << 64) | (caller << 32) | (round + 1);
         let register = REGISTERS[usize::try_from((caller + round) % 3).unwrap()];
         let list = crate::fixture::list(vec![
             fixture.entry(register, record, 1),

@@ -139,12 +139,14 @@ async fn a_second_level_fills(fixture: &Fixture) {
 
 async fn plant(store: &Store, register: &Slug, hashes: &[Hash]) {
     let mut frontier = Frontier::new();
-    hashes.iter().for_each(|hash| frontier.push(*hash));
+    for hash in hashes {
+        frontier.push(*hash);
+    }
     let key = store.key(register.as_str(), eventstore::CHECKPOINT).await.unwrap().unwrap();
     let origin = store.origin(register);
     let signer = NoteSigner::new(&origin, key).unwrap();
-    let signed = Checkpoint { origin, size: frontier.size(), root: frontier.root(), extensions: vec![] };
-    let checkpoint = signed.sign(&signer).unwrap();
+    let head = Checkpoint { origin, size: frontier.size(), root: frontier.root(), extensions: vec![] };
+    let checkpoint = head.sign(&signer).unwrap();
     let mut tx = store.db().begin().await.unwrap();
     for (index, full) in hashes.chunks_exact(256).enumerate() {
         let sql = "INSERT INTO tile (shard, register, level, tile_index, hashes, root) VALUES (0, $1, 0, $2, $3, $4)";
