@@ -237,6 +237,6 @@ fn view_of<'a>(entry: &'a StoredEntry, body: Option<&'a Value>) -> EntryView<'a>
     }
 }
 
-pub(crate) fn fault(position: u64, why: impl ToString) -> ProjectionError {
+pub(crate) fn fault(position: u64, why: impl std::fmt::Display) -> ProjectionError {
     ProjectionError::Entry { position, why: why.to_string() }
 }

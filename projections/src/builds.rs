@@ -11,7 +11,7 @@ use crate::{ProjectionError, Projector};
 /// One build of a projection, as its row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Build {
-    pub build: i64,
+    pub number: i64,
     pub version: i64,
     pub position: u64,
     pub live: bool,
@@ -64,8 +64,8 @@ pub(crate) async fn beside(
     now: Timestamp,
 ) -> Result<Build, ProjectionError> {
     create(db, projector, now, |builds| {
-        let live = builds.iter().find(|b| b.live).map_or(0, |b| b.build);
-        Ok(builds.iter().copied().find(|b| b.build > live && b.version == projector.version()))
+        let live = builds.iter().find(|b| b.live).map_or(0, |b| b.number);
+        Ok(builds.iter().copied().find(|b| b.number > live && b.version == projector.version()))
     })
     .await
 }
@@ -79,7 +79,7 @@ fn chosen(builds: &[Build], projector: &dyn Projector) -> Result<Option<Build>, 
         let name = projector.name().to_owned();
         return Err(ProjectionError::Superseded { name, live: live.version, ours: projector.version() });
     }
-    Ok(builds.iter().copied().find(|b| b.build > live.build && b.version == projector.version()))
+    Ok(builds.iter().copied().find(|b| b.number > live.number && b.version == projector.version()))
 }
 
 /// Makes a new build unless `existing`, asked again under a lock, finds one: two servers that start at once agree.
@@ -102,7 +102,7 @@ async fn create(
         return Ok(build);
     }
     let build = Build {
-        build: builds.last().map_or(1, |last| last.build + 1),
+        number: builds.last().map_or(1, |last| last.number + 1),
         version: projector.version(),
         position: 0,
         live: builds.iter().all(|b| !b.live),
@@ -112,7 +112,7 @@ async fn create(
         "INSERT INTO projection (name, build, version, position, live, updated_at) VALUES ($1, $2, $3, 0, $4, $5)",
         vec![
             name.into(),
-            build.build.into(),
+            build.number.into(),
             build.version.into(),
             i64::from(build.live).into(),
             now.millis().into(),
@@ -156,8 +156,8 @@ pub(crate) async fn switch(tx: &mut Tx, name: &str, build: i64) -> Result<(), Pr
 pub(crate) async fn sweep(db: &Db, projector: &dyn Projector) -> Result<(), ProjectionError> {
     let builds = all(db, projector.name()).await?;
     let Some(live) = builds.iter().find(|b| b.live) else { return Ok(()) };
-    for old in builds.iter().filter(|b| b.build < live.build) {
-        while !sweep_once(db, projector, old.build).await? {}
+    for old in builds.iter().filter(|b| b.number < live.number) {
+        while !sweep_once(db, projector, old.number).await? {}
     }
     Ok(())
 }
@@ -188,7 +188,7 @@ fn for_update(dialect: Dialect) -> &'static str {
 
 fn build_of(row: &Row) -> Result<Build, ProjectionError> {
     Ok(Build {
-        build: row.int("build")?,
+        number: row.int("build")?,
         version: row.int("version")?,
         position: row.uint("position")?,
         live: row.int("live")? == 1,

@@ -18,12 +18,12 @@ pub async fn digest(store: &Store, name: &str) -> Result<(u64, Hash), Projection
         let Some(live) = builds::live(store.db(), name).await? else {
             return Ok((0, Hash(Sha256::digest([]).into())));
         };
-        let (mut tx, locked) = builds::lock(store.db(), name, &[live.build]).await?;
+        let (mut tx, locked) = builds::lock(store.db(), name, &[live.number]).await?;
         let Some(held) = locked.first().filter(|build| build.live).copied() else {
             tx.rollback().await?;
             continue;
         };
-        let digest = of_build(&mut tx, &*projector, held.build).await?;
+        let digest = of_build(&mut tx, &*projector, held.number).await?;
         tx.rollback().await?;
         return Ok((held.position, digest));
     }

@@ -90,7 +90,7 @@ async fn advance(
             Stepped::Idle { .. } => return Ok(applied),
             Stepped::Moved => {
                 let builds = builds::all(store.db(), projector.name()).await?;
-                if !builds.iter().any(|b| b.build == build.build && (b.live || !build.live)) {
+                if !builds.iter().any(|b| b.number == build.number && (b.live || !build.live)) {
                     return Ok(applied);
                 }
             }
@@ -108,12 +108,12 @@ async fn finish(
     new: Build,
 ) -> Result<Option<Rebuilt>, ProjectionError> {
     let name = projector.name();
-    let (mut tx, locked) = builds::lock(store.db(), name, &[live.build, new.build]).await?;
+    let (mut tx, locked) = builds::lock(store.db(), name, &[live.number, new.number]).await?;
     let [old, new] = locked[..] else {
         tx.rollback().await?;
         return Ok(None);
     };
-    if !old.live || new.build <= old.build {
+    if !old.live || new.number <= old.number {
         tx.rollback().await?;
         return Ok(None);
     }
@@ -123,10 +123,10 @@ async fn finish(
     if comparable {
         step::catch_up_within(store, catalogue, projector, old, position, &mut tx).await?;
     }
-    let digest = digest::of_build(&mut tx, projector, new.build).await?;
+    let digest = digest::of_build(&mut tx, projector, new.number).await?;
     let replaced =
-        if comparable { Some(digest::of_build(&mut tx, projector, old.build).await?) } else { None };
-    builds::switch(&mut tx, name, new.build).await?;
+        if comparable { Some(digest::of_build(&mut tx, projector, old.number).await?) } else { None };
+    builds::switch(&mut tx, name, new.number).await?;
     tx.commit().await?;
     Ok(Some(Rebuilt { entries, position, digest, replaced }))
 }

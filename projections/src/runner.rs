@@ -156,10 +156,10 @@ impl Task {
     async fn go_live(&self, build: Build) -> Result<bool, ProjectionError> {
         let (db, projector) = (self.store.db(), &*self.projector);
         let Some(live) = builds::live(db, projector.name()).await? else { return Ok(false) };
-        let (mut tx, locked) = builds::lock(db, projector.name(), &[live.build, build.build]).await?;
+        let (mut tx, locked) = builds::lock(db, projector.name(), &[live.number, build.number]).await?;
         match locked.as_slice() {
             [old, new] if old.live && new.position >= old.position => {
-                builds::switch(&mut tx, projector.name(), build.build).await?;
+                builds::switch(&mut tx, projector.name(), build.number).await?;
                 tx.commit().await?;
                 tracing::info!(projection = projector.name(), version = build.version, "new build is live");
                 Ok(true)

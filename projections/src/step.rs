@@ -48,6 +48,7 @@ pub(crate) async fn step(
         },
     };
     let range = Range { after: from, until: None, entries_max };
+    // A transaction that is held and not used rolls back when it is dropped.
     let Some(batch) = batch::read(store, catalogue, range).await? else {
         return Ok(Stepped::Idle { position: from });
     };
@@ -99,9 +100,9 @@ async fn write(
     tx: &mut Tx,
 ) -> Result<(), ProjectionError> {
     for write in writes {
-        write.run(tx, build.build).await?;
+        write.run(tx, build.number).await?;
     }
-    builds::advance(tx, projector.name(), build.build, batch.to, store.clock().now()).await
+    builds::advance(tx, projector.name(), build.number, batch.to, store.clock().now()).await
 }
 
 /// Where the build stands, without waiting for whoever holds it; nothing when it is gone or replaced.
@@ -111,7 +112,7 @@ async fn position_of(
     build: Build,
 ) -> Result<Option<u64>, ProjectionError> {
     let builds = builds::all(store.db(), projector.name()).await?;
-    let found = builds.iter().find(|b| b.build == build.build).filter(|b| still(build, b));
+    let found = builds.iter().find(|b| b.number == build.number).filter(|b| still(build, b));
     Ok(found.map(|b| b.position))
 }
 
@@ -121,14 +122,12 @@ async fn hold(
     projector: &dyn Projector,
     build: Build,
 ) -> Result<Option<(Tx, u64)>, ProjectionError> {
-    let (tx, locked) = builds::lock(store.db(), projector.name(), &[build.build]).await?;
-    match locked.first().filter(|b| still(build, b)) {
-        Some(found) => Ok(Some((tx, found.position))),
-        None => {
-            tx.rollback().await?;
-            Ok(None)
-        }
-    }
+    let (tx, locked) = builds::lock(store.db(), projector.name(), &[build.number]).await?;
+    let Some(position) = locked.first().filter(|b| still(build, b)).map(|found| found.position) else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
+    Ok(Some((tx, position)))
 }
 
 /// A live build stays ours until another is live; one in the making may become live.

@@ -78,7 +78,7 @@ pub(crate) fn definition_at(
 pub(crate) fn registers_of(definitions: &Definitions, group: Group) -> JsonRows {
     let mut rows = JsonRows::new();
     for found in definitions.iter().filter(|found| found.definition.group == group) {
-        rows.push(&args![&found.definition.slug]);
+        rows.push(args![&found.definition.slug]);
     }
     rows
 }
@@ -88,7 +88,7 @@ pub(crate) fn statuses_in_force(definitions: &Definitions) -> JsonRows {
     let mut rows = JsonRows::new();
     for found in definitions.iter() {
         for rule in found.definition.statuses.iter().filter(|rule| rule.in_force) {
-            rows.push(&args![&found.definition.slug, &rule.status]);
+            rows.push(args![&found.definition.slug, &rule.status]);
         }
     }
     rows

@@ -128,7 +128,7 @@ fn concerned(rows: &mut JsonRows, life: &Life) {
 
 fn row(rows: &mut JsonRows, person: Uuid, life: &Life, seen: &Seen<'_>) {
     let (first, last, state) = (life.first(), seen.step, &seen.step.after);
-    rows.push(&args![
+    rows.push(args![
         person,
         life.record,
         life.register.as_str(),
@@ -152,7 +152,7 @@ fn row(rows: &mut JsonRows, person: Uuid, life: &Life, seen: &Seen<'_>) {
 
 fn profile(rows: &mut JsonRows, life: &Life) {
     let (first, last) = (life.first(), life.last());
-    rows.push(&args![
+    rows.push(args![
         life.record,
         &last.after.status,
         last.version,

@@ -49,7 +49,7 @@ impl Projector for HistoryProjector {
         let mut rows = JsonRows::new();
         for life in &batch.lives {
             for step in life.fresh() {
-                rows.push(&args![
+                rows.push(args![
                     life.record,
                     step.version,
                     life.register.as_str(),

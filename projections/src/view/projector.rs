@@ -74,7 +74,7 @@ fn records(batch: &Batch) -> JsonRows {
     let mut rows = JsonRows::new();
     for life in &batch.lives {
         let (first, last) = (life.first(), life.last());
-        rows.push(&args![
+        rows.push(args![
             life.record,
             life.register.as_str(),
             &last.after.status,
@@ -108,7 +108,7 @@ fn numbers(batch: &Batch) -> JsonRows {
     }
     let mut rows = JsonRows::new();
     for ((register, number), (position, record)) in taken {
-        rows.push(&args![register, number, record, position,]);
+        rows.push(args![register, number, record, position,]);
     }
     rows
 }
@@ -128,7 +128,7 @@ fn counts(dialect: Dialect, batch: &Batch) -> [Write; 2] {
     let rows = || {
         let mut rows = JsonRows::new();
         for ((register, counted, code), delta) in &deltas {
-            rows.push(&args![*register, *counted, *code, *delta]);
+            rows.push(args![*register, *counted, *code, *delta]);
         }
         rows
     };

@@ -56,9 +56,13 @@ async fn until(holds: impl AsyncFn() -> bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_apply_each_entry_once_and_one_goes_on_alone() {
-    let database = Database::postgres().await;
-    let clock = clock();
-    let stores = [database.open(&clock).await, database.open(&clock).await];
+    for database in Database::both().await {
+        let clock = clock();
+        two_servers([database.open(&clock).await, database.open(&clock).await]).await;
+    }
+}
+
+async fn two_servers(stores: [Store; 2]) {
     town::found(&stores[0]).await;
     let options = Options { batch_entries: 3, poll: Duration::from_millis(100) };
     let [first, second] = stores.each_ref().map(|store| Runner::start(store, options));
@@ -137,7 +141,7 @@ impl Projector for Broken {
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let mut writes = HistoryProjector.writes(dialect, batch)?;
         let mut rows = JsonRows::new();
-        rows.push(&args![1_i64]);
+        rows.push(args![1_i64]);
         writes.push(Write::statement("INSERT INTO nowhere SELECT $1 WHERE $2 <> ''".to_owned(), rows));
         Ok(writes)
     }

@@ -126,7 +126,7 @@ fn status(name: &str, in_force: bool) -> Value {
     json!({"status": name, "title": title(name), "in_force": in_force})
 }
 
-fn kind(name: &str, from: Value, to: Value, effect: &str) -> Value {
+fn kind(name: &str, from: Option<&[&str]>, to: Option<&str>, effect: &str) -> Value {
     json!({"type": name, "title": title(name), "from": from, "to": to, "effect": effect, "schema": {}})
 }
 
@@ -135,8 +135,8 @@ fn platform_definition(register: &str) -> Value {
         "slug": register, "title": title(register), "owner": "town", "kind": "platform",
         "visibility": "public", "group": "other", "subjects": [], "legal_basis": [],
         "statuses": [status("active", true), status("closed", false)],
-        "types": [kind("defined", json!(null), json!("active"), "sets"),
-                  kind("redefined", json!(["active"]), json!(null), "amends")],
+        "types": [kind("defined", None, Some("active"), "sets"),
+                  kind("redefined", Some(&["active"]), None, "amends")],
     })
 }
 
@@ -144,9 +144,9 @@ fn persons() -> Value {
     let mut definition = platform_definition("persons");
     definition["visibility"] = json!("restricted");
     definition["types"] = json!([
-        kind("opened", json!(null), json!("active"), "sets"),
-        kind("amended", json!(["active"]), json!(null), "amends"),
-        kind("closed", json!(["active"]), json!("closed"), "none"),
+        kind("opened", None, Some("active"), "sets"),
+        kind("amended", Some(&["active"]), None, "amends"),
+        kind("closed", Some(&["active"]), Some("closed"), "none"),
     ]);
     definition
 }
@@ -154,12 +154,12 @@ fn persons() -> Value {
 /// The register `permits`. Redefined, a suspended permit stays in force, `suspended` is called otherwise and the
 /// register is shown in another group.
 pub fn permits(original: bool) -> Value {
-    let alive = json!(["valid", "suspended"]);
+    let alive: Option<&[&str]> = Some(&["valid", "suspended"]);
     let mut suspended = status("suspended", !original);
     if !original {
         suspended["title"] = title("paused");
     }
-    let mut corrected = kind("corrected", alive.clone(), json!(null), "amends");
+    let mut corrected = kind("corrected", alive, None, "amends");
     corrected["corrects"] = json!(true);
     json!({
         "slug": "permits", "title": title("permits"), "owner": "town", "kind": "permit",
@@ -173,13 +173,13 @@ pub fn permits(original: bool) -> Value {
         "legal_basis": [],
         "statuses": [status("valid", true), suspended, status("revoked", false)],
         "types": [
-            kind("issued", json!(null), json!("valid"), "sets"),
-            kind("replaced", alive.clone(), json!("valid"), "sets"),
-            kind("amended", alive.clone(), json!(null), "amends"),
+            kind("issued", None, Some("valid"), "sets"),
+            kind("replaced", alive, Some("valid"), "sets"),
+            kind("amended", alive, None, "amends"),
             corrected,
-            kind("suspended", json!(["valid"]), json!("suspended"), "none"),
-            kind("reinstated", json!(["suspended"]), json!("valid"), "none"),
-            kind("revoked", alive, json!("revoked"), "none"),
+            kind("suspended", Some(&["valid"]), Some("suspended"), "none"),
+            kind("reinstated", Some(&["suspended"]), Some("valid"), "none"),
+            kind("revoked", alive, Some("revoked"), "none"),
         ],
     })
 }
