@@ -14,6 +14,15 @@
 
 pub mod access;
 pub mod auth;
-pub mod registry;
+pub mod http;
 pub mod metrics;
+pub mod openapi;
+pub mod pages;
 pub mod problem;
+pub mod registry;
+pub mod routes;
+mod serve;
+
+pub use http::limits::Rate;
+pub use http::{AppState, StateParts};
+pub use serve::serve;

@@ -58,7 +58,11 @@ impl Metrics {
             Family::<RegisterOnly, Histogram>::new_with_constructor(|| Histogram::new(DURATION_BOUNDS));
         registry.register("reestr_http_requests", "Requests by route and status", requests.clone());
         registry.register("reestr_http_request_seconds", "Duration of requests by route", durations.clone());
-        registry.register("reestr_append_entries", "Entries asked to be appended, by register", appends.clone());
+        registry.register(
+            "reestr_append_entries",
+            "Entries asked to be appended, by register",
+            appends.clone(),
+        );
         registry.register(
             "reestr_append_request_seconds",
             "From an append's arrival to its answer, by register",

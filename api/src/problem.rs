@@ -61,6 +61,9 @@ kinds! {
     /// The idempotency key was used for something else.
     IDEMPOTENCY_CONFLICT = "idempotency-conflict", 409, "The idempotency key was used for other content",
         "Use a new Idempotency-Key for new content; repeat the old content to get the old answer.";
+    /// The record, or the register, is not in a state that allows the entry.
+    STATE_CONFLICT = "state-conflict", 409, "The present state does not allow the entry",
+        "Read the record again; `detail` names the entry types that are allowed now.";
     /// `If-Match` does not name the record's version.
     PRECONDITION_FAILED = "precondition-failed", 412, "The record is not at the version that If-Match names",
         "Read the record again and send its present ETag.";
@@ -84,6 +87,9 @@ kinds! {
         "Try again later; if it persists, give the operator the x-request-id of the answer.";
     /// More is waiting to be appended than the queue holds.
     OVERLOADED = "overloaded", 503, "The server has more to do than it can",
+        "Wait as many seconds as Retry-After says and repeat the request with the same Idempotency-Key.";
+    /// The database is away.
+    UNAVAILABLE = "unavailable", 503, "The server cannot reach its database",
         "Wait as many seconds as Retry-After says and repeat the request with the same Idempotency-Key.";
     /// The projection has not reached the position that was asked for.
     NOT_YET = "not-yet", 503, "The reading side has not caught up with the position",
@@ -222,8 +228,16 @@ mod tests {
     #[test]
     fn kinds_have_slugs_of_their_own_and_real_statuses() {
         for (at, kind) in KINDS.iter().enumerate() {
-            assert!(StatusCode::from_u16(kind.status).is_ok_and(|status| status.as_u16() >= 400), "{}", kind.slug);
-            assert!(KINDS[..at].iter().all(|earlier| earlier.slug != kind.slug), "{} stands twice", kind.slug);
+            assert!(
+                StatusCode::from_u16(kind.status).is_ok_and(|status| status.as_u16() >= 400),
+                "{}",
+                kind.slug
+            );
+            assert!(
+                KINDS[..at].iter().all(|earlier| earlier.slug != kind.slug),
+                "{} stands twice",
+                kind.slug
+            );
         }
     }
 }

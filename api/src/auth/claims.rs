@@ -120,7 +120,8 @@ pub struct Caller {
 
 impl Caller {
     pub(super) fn from_claims(claims: Claims) -> Result<Self, AuthError> {
-        let person = || claims.sub.parse::<Uuid>().map_err(|_| AuthError::Claims("sub is not a person's record"));
+        let person =
+            || claims.sub.parse::<Uuid>().map_err(|_| AuthError::Claims("sub is not a person's record"));
         let department = claims.department.clone().ok_or(AuthError::Claims("department is missing"));
         let principal = match claims.role {
             Role::Citizen => Principal::Citizen { person: person()? },
@@ -155,7 +156,9 @@ mod tests {
         let fines = "fines".parse().unwrap();
         assert!(Bodies::parse("bodies:*").include(&fines));
         assert!(Bodies::parse("openid bodies:fines").include(&fines));
-        for scope in ["", "bodies", "bodies:", "bodies:fine", "bodies:FINES", "body:fines", "bodies:passports"] {
+        for scope in
+            ["", "bodies", "bodies:", "bodies:fine", "bodies:FINES", "body:fines", "bodies:passports"]
+        {
             assert!(!Bodies::parse(scope).include(&fines), "{scope}");
         }
     }

@@ -66,7 +66,13 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    pub(super) fn new(name: String, algorithm: Algorithm, audience: &str, roles: Vec<Role>, keys: Keys) -> Self {
+    pub(super) fn new(
+        name: String,
+        algorithm: Algorithm,
+        audience: &str,
+        roles: Vec<Role>,
+        keys: Keys,
+    ) -> Self {
         let mut validation = Validation::new(algorithm.jwa());
         validation.set_issuer(&[&name]);
         validation.set_audience(&[audience]);
@@ -116,7 +122,9 @@ impl Issuer {
                 ErrorKind::InvalidSignature => AuthError::Signature,
                 ErrorKind::InvalidAudience => AuthError::Audience,
                 ErrorKind::InvalidIssuer => AuthError::Issuer,
-                ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => AuthError::Claims("a claim is missing"),
+                ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => {
+                    AuthError::Claims("a claim is missing")
+                }
                 _ => AuthError::Malformed,
             }),
         }

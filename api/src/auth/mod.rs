@@ -12,9 +12,7 @@ pub use claims::{Bodies, Caller, Claims, Principal, Role};
 pub use issuer::{Algorithm, IssuerConfig};
 pub use token::{Grant, TokenIssuer};
 
-use std::sync::Arc;
-
-use eventstore::Clock;
+use eventstore::Store;
 
 use issuer::Issuer;
 
@@ -75,7 +73,8 @@ pub enum IssuerConfigError {
 /// Checks tokens.
 pub struct Authenticator {
     issuers: Vec<Issuer>,
-    clock: Arc<dyn Clock>,
+    /// For its clock.
+    store: Store,
 }
 
 impl Authenticator {
@@ -83,7 +82,7 @@ impl Authenticator {
     pub fn new(
         own: &TokenIssuer,
         configured: &[IssuerConfig],
-        clock: Arc<dyn Clock>,
+        store: Store,
     ) -> Result<Self, IssuerConfigError> {
         let mut issuers = vec![own.issuer()];
         for config in configured {
@@ -92,7 +91,7 @@ impl Authenticator {
             }
             issuers.push(Issuer::configured(config, own.audience())?);
         }
-        Ok(Self { issuers, clock })
+        Ok(Self { issuers, store })
     }
 
     /// Checks a token and says whom it stands for.
@@ -104,7 +103,7 @@ impl Authenticator {
             jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| AuthError::Malformed)?;
         let issuer =
             self.issuers.iter().find(|issuer| issuer.name() == unverified.iss).ok_or(AuthError::Issuer)?;
-        let now = self.clock.now();
+        let now = self.store.clock().now();
         let claims = issuer.verify(token, now).await?;
         let seconds = now.millis() / 1000;
         if claims.exp.saturating_add(LEEWAY_SECONDS) <= seconds {

@@ -64,7 +64,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+        match <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(_) => Err(Problem::not_found()),
         }
@@ -92,12 +92,13 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
-            |value| {
-                let essence = value.split(';').next().unwrap_or_default().trim();
-                essence.eq_ignore_ascii_case("application/json")
-            },
-        );
+        let json =
+            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
+                |value| {
+                    let essence = value.split(';').next().unwrap_or_default().trim();
+                    essence.eq_ignore_ascii_case("application/json")
+                },
+            );
         if !json {
             return Err(Problem::new(problem::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json."));
         }
@@ -117,6 +118,7 @@ impl<S: Send + Sync> FromRequest<S> for Json {
 /// The JSON document of a body whose shape is `T`.
 pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     // serde's message may repeat a value, so it is not shown.
-    serde_json::from_value(value)
-        .map_err(|_| Problem::invalid("The body has not the members that the reference lists, or not of their types."))
+    serde_json::from_value(value).map_err(|_| {
+        Problem::invalid("The body has not the members that the reference lists, or not of their types.")
+    })
 }

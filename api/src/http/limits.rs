@@ -79,7 +79,9 @@ impl Limiter {
 pub async fn limit_rate(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let client = match request.extensions().get::<Caller>() {
         Some(caller) => Client::Token(caller.client.clone()),
-        None => Client::Address(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())),
+        None => {
+            Client::Address(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
+        }
     };
     match state.limiter().check(&client) {
         Ok(()) => next.run(request).await,

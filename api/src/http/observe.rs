@@ -19,8 +19,10 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Gives the request an id, and writes down what became of it.
 pub async fn observe(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = request.headers().get(&REQUEST_ID).and_then(taken_over).unwrap_or_else(|| new_id(&state));
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let method = request.method().clone();
     let span = tracing::info_span!("request", id, method = %method, route);
     let began = Instant::now();

@@ -47,7 +47,8 @@ impl WaitFor {
         match state.projections().wait_for(projection, position, WAIT_TIMEOUT).await {
             Ok(()) => Ok(()),
             Err(ProjectionError::Timeout { .. }) => {
-                Err(Problem::new(problem::NOT_YET, "What is read here has not reached the position yet.").retry_after(1))
+                Err(Problem::new(problem::NOT_YET, "What is read here has not reached the position yet.")
+                    .retry_after(1))
             }
             Err(error) => Err(Problem::internal(&error)),
         }

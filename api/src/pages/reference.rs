@@ -1,10 +1,21 @@
 //! `GET /docs`: the reference of the API, made from its OpenAPI description.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
+use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::html::{self, Escaped};
+use crate::openapi;
+
+/// Made once: it depends on the code alone.
+static PAGE: LazyLock<String> = LazyLock::new(|| render(&openapi::document()));
+
+/// The page.
+pub async fn reference() -> Response {
+    html::respond(PAGE.as_str())
+}
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -75,12 +86,17 @@ fn render_operation(body: &mut String, method: &str, path: &str, operation: &Val
         body.push_str("</table>\n");
     }
     for (media, content) in members(&operation["requestBody"]["content"]) {
-        put(body, format_args!("<p>Body: <code>{}</code>, {}.</p>\n", Escaped(media), type_of(&content["schema"])));
+        put(
+            body,
+            format_args!("<p>Body: <code>{}</code>, {}.</p>\n", Escaped(media), type_of(&content["schema"])),
+        );
     }
     body.push_str("<table>\n<caption>Answers</caption>\n");
     for (status, response) in members(&operation["responses"]) {
         let kinds: Vec<String> = members(&response["content"])
-            .map(|(media, content)| format!("<code>{}</code> {}", Escaped(media), type_of(&content["schema"])))
+            .map(|(media, content)| {
+                format!("<code>{}</code> {}", Escaped(media), type_of(&content["schema"]))
+            })
             .collect();
         put(
             body,
@@ -149,13 +165,21 @@ fn inline(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for (at, part) in text.split('`').enumerate() {
         let code = at % 2 == 1;
-        put(&mut html, format_args!("{}{}{}", if code { "<code>" } else { "" }, Escaped(part), if code { "</code>" } else { "" }));
+        put(
+            &mut html,
+            format_args!(
+                "{}{}{}",
+                if code { "<code>" } else { "" },
+                Escaped(part),
+                if code { "</code>" } else { "" }
+            ),
+        );
     }
     html
 }
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
     value.as_object().unwrap_or(&NONE).iter()
 }
 

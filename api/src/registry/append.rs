@@ -76,7 +76,8 @@ impl Registry {
     ) -> Result<(Vec<Parsed>, Option<Idempotency>), Refusal> {
         let key = request.idempotency_key.clone();
         let visible = |key: &String| {
-            (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+            (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
+                && key.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if !key.as_ref().is_none_or(visible) {
             return Err(Reason::IdempotencyKey.into());
@@ -131,11 +132,17 @@ impl Registry {
         let many = entries.len() > INLINE_ENTRIES_MAX;
         let decided = off_async(many, move || decide(&ground, &deciding, records)).await??;
         let entries_new = self.signed(request, entries, &decided, knowledge).await?;
-        let numbered: Vec<usize> =
-            entries_new.iter().enumerate().filter_map(|(at, entry)| entry.number.as_ref().map(|_| at)).collect();
-        let submission = Submission { entries: entries_new, opens, guards, idempotency: idempotency.cloned() };
+        let numbered: Vec<usize> = entries_new
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| entry.number.as_ref().map(|_| at))
+            .collect();
+        let submission =
+            Submission { entries: entries_new, opens, guards, idempotency: idempotency.cloned() };
         match self.store().submit(submission).await {
-            Ok(appended) if appended.iter().any(|appended| appended.replayed) => Ok(self.outcomes(appended).await?),
+            Ok(appended) if appended.iter().any(|appended| appended.replayed) => {
+                Ok(self.outcomes(appended).await?)
+            }
             Ok(appended) => Ok(appended.into_iter().zip(decided).map(outcome).collect()),
             Err(AppendError::Stale { .. } | AppendError::LogExists { .. }) => Err(Attempt::Moved),
             // The caller named no version: it is ours to take the next.
@@ -144,7 +151,9 @@ impl Registry {
             {
                 Err(Attempt::Moved)
             }
-            Err(AppendError::Number { .. }) if numbered.len() == 1 => Err(Reason::Number.at(numbered[0]).into()),
+            Err(AppendError::Number { .. }) if numbered.len() == 1 => {
+                Err(Reason::Number.at(numbered[0]).into())
+            }
             Err(AppendError::Version { record, found, .. }) => {
                 let at = entries.iter().position(|entry| entry.record == record);
                 Err(Refusal { entry: at, reason: Reason::Version { record, found } }.into())
@@ -154,7 +163,11 @@ impl Registry {
     }
 
     /// The records that the entries are about, as they are now.
-    async fn load(&self, entries: &[Parsed], knowledge: &Knowledge) -> Result<HashMap<Uuid, AnyRecord>, Refusal> {
+    async fn load(
+        &self,
+        entries: &[Parsed],
+        knowledge: &Knowledge,
+    ) -> Result<HashMap<Uuid, AnyRecord>, Refusal> {
         let ids: BTreeSet<Uuid> = entries.iter().map(|entry| entry.record).collect();
         let ids: Vec<Uuid> = ids.into_iter().collect();
         let stored = self.store().read_records(&ids).await?;
@@ -215,7 +228,9 @@ impl Registry {
             })
         });
         let found: Option<Vec<Outcome>> = found.collect();
-        found.ok_or_else(|| Reason::Corrupt("an idempotency key names entries that are not there".to_owned()).into())
+        found.ok_or_else(|| {
+            Reason::Corrupt("an idempotency key names entries that are not there".to_owned()).into()
+        })
     }
 }
 
@@ -272,7 +287,10 @@ pub(super) fn known(error: AppendError) -> Refusal {
 }
 
 /// Runs what takes long on a thread of its own.
-async fn off_async<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+async fn off_async<T: Send + 'static>(
+    long: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
     if !long {
         return Ok(work());
     }

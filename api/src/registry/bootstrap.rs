@@ -57,8 +57,11 @@ impl Registry {
             entries.push(self.first_entry(&in_force[0], DEFINED, body, &key)?);
         }
         // Two servers that find the same empty store write it once.
-        let idempotency =
-            Some(Idempotency { scope: "installation".to_owned(), key: "root of trust".to_owned(), digest: [0; 32] });
+        let idempotency = Some(Idempotency {
+            scope: "installation".to_owned(),
+            key: "root of trust".to_owned(),
+            digest: [0; 32],
+        });
         let submission = Submission { entries, opens, guards: Vec::new(), idempotency };
         self.store().submit(submission).await.map_err(super::append::known)?;
         self.refresh().await?;
@@ -95,8 +98,13 @@ impl Registry {
         entry_type: &str,
         body: Value,
     ) -> Result<Change, Refusal> {
-        let entry =
-            EntryRequest::Platform { record, version: None, entry_type: name(entry_type)?, effective_at: None, body };
+        let entry = EntryRequest::Platform {
+            record,
+            version: None,
+            entry_type: name(entry_type)?,
+            effective_at: None,
+            body,
+        };
         let request = AppendRequest::new(slug(register)?, Actor::local(slug(PLATFORM)?), vec![entry]);
         // Boxed: appending to the platform's registers is itself part of appending.
         let outcomes = Box::pin(self.append(request)).await?;
@@ -117,7 +125,9 @@ impl Registry {
         for entry in &mut entries {
             let EntryRequest::Platform { entry_type, body, .. } = entry else { continue };
             let makes = [DEFINED, ESTABLISHED].contains(&entry_type.as_str());
-            let Some(owner) = body["slug"].as_str().and_then(|slug| slug.parse::<Slug>().ok()) else { continue };
+            let Some(owner) = body["slug"].as_str().and_then(|slug| slug.parse::<Slug>().ok()) else {
+                continue;
+            };
             if !makes || body.get("key").is_some() {
                 continue;
             }
@@ -143,9 +153,13 @@ impl Registry {
             return Ok(logs);
         }
         for (at, entry) in entries.iter().enumerate() {
-            let owner = entry.body["definition"]["owner"].as_str().and_then(|owner| owner.parse::<Slug>().ok());
-            if owner.is_some_and(|owner| knowledge.departments.get(&owner).is_none_or(|state| state.abolished)) {
-                let fault = Fault::new("/definition/owner", "is no department that exists: establish it first");
+            let owner =
+                entry.body["definition"]["owner"].as_str().and_then(|owner| owner.parse::<Slug>().ok());
+            if owner
+                .is_some_and(|owner| knowledge.departments.get(&owner).is_none_or(|state| state.abolished))
+            {
+                let fault =
+                    Fault::new("/definition/owner", "is no department that exists: establish it first");
                 return Err(Reason::Rules(vec![fault]).at(at));
             }
             let defined = entry.body["slug"].as_str().and_then(|slug| slug.parse::<Slug>().ok());
@@ -202,7 +216,8 @@ impl Registry {
             definition: Arc::clone(in_force),
         };
         let event = AnyRecord::default().decide(&proposed).map_err(|error| Reason::Rule(Box::new(error)))?;
-        let canonical = proofs::jcs::canonical(&proposed.body).map_err(|error| Reason::Statement(error.to_string()))?;
+        let canonical =
+            proofs::jcs::canonical(&proposed.body).map_err(|error| Reason::Statement(error.to_string()))?;
         let salt = sign::new_salt(self.store());
         let statement = sign::sign(&event, &canonical, &salt, key);
         Ok(NewEntry { statement, body: canonical, salt, number: event.number().map(str::to_owned) })

@@ -52,7 +52,8 @@ impl Parsed {
                 signed: None,
             }),
             EntryRequest::Signed { statement, body, salt } => {
-                let signed = SignedStatement::parse(&statement).map_err(|error| Reason::Statement(error.to_string()))?;
+                let signed = SignedStatement::parse(&statement)
+                    .map_err(|error| Reason::Statement(error.to_string()))?;
                 let said = signed.statement();
                 if said.register != *register {
                     let words = format!("the statement is for register {}, not {register}", said.register);

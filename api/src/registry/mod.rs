@@ -75,7 +75,10 @@ impl Registry {
     }
 
     /// The definition of a register, looked for in the journal too when it is not known yet.
-    pub async fn find(&self, register: &Slug) -> Result<(Arc<Knowledge>, Option<Arc<InForce>>), KnowledgeError> {
+    pub async fn find(
+        &self,
+        register: &Slug,
+    ) -> Result<(Arc<Knowledge>, Option<Arc<InForce>>), KnowledgeError> {
         let mut knowledge = self.knowledge();
         let mut found = knowledge.definitions.current(register);
         if found.is_none() {

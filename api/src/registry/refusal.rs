@@ -113,6 +113,15 @@ impl From<StoreError> for Refusal {
 }
 
 impl Reason {
+    /// The faults of the body, each with its pointer into it; none for what is not about the body.
+    pub fn faults(&self) -> Vec<Fault> {
+        match self {
+            Self::Rule(error) => error.faults(),
+            Self::Rules(faults) => faults.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// At this entry of the list.
     pub fn at(self, entry: usize) -> Refusal {
         Refusal { entry: Some(entry), reason: self }

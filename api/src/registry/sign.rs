@@ -34,7 +34,11 @@ pub fn new_key(store: &Store) -> PrivateKey {
 }
 
 /// The key that the platform holds for a department: the newest of those in force.
-pub async fn held_key(store: &Store, knowledge: &Knowledge, department: &Slug) -> Result<PrivateKey, Refusal> {
+pub async fn held_key(
+    store: &Store,
+    knowledge: &Knowledge,
+    department: &Slug,
+) -> Result<PrivateKey, Refusal> {
     let in_force = knowledge.departments.keys_now(department);
     let newest = store.key(department.as_str(), eventstore::STATEMENT).await?;
     if let Some(key) = newest.filter(|key| in_force.iter().any(|term| term.kid == key.kid())) {

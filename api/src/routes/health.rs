@@ -1,0 +1,48 @@
+//! `GET /health/live` and `GET /health/ready`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::AppState;
+
+/// A projector that failed so often in a row is stuck: it tries again with growing pauses, and someone should look.
+const FAILURES_STUCK: u32 = 5;
+
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or what is the matter.
+    pub status: &'static str,
+    /// Projections that make no progress.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<&'static str>,
+}
+
+/// Is the process there?
+#[utoipa::path(get, path = "/health/live", operation_id = "getLive", tag = "Service",
+    responses((status = 200, description = "It is", body = Health)))]
+pub async fn get_live() -> Json<Health> {
+    Json(Health { status: "ok", stuck: Vec::new() })
+}
+
+/// Can it serve: does the database answer, and do the projections make progress?
+#[utoipa::path(get, path = "/health/ready", operation_id = "getReady", tag = "Service",
+    responses((status = 200, description = "It can", body = Health), (status = 503, description = "It cannot", body = Health)))]
+pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
+    if let Err(error) = state.store().position().await {
+        tracing::warn!(error = %error, "the database does not answer");
+        let health = Health { status: "the database does not answer", stuck: Vec::new() };
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(health));
+    }
+    let states = state.projections().states();
+    let stuck = states.iter().filter(|state| state.failures >= FAILURES_STUCK).map(|state| state.name);
+    let stuck: Vec<_> = stuck.collect();
+    if stuck.is_empty() {
+        (StatusCode::OK, Json(Health { status: "ok", stuck }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "a projection is stuck", stuck }))
+    }
+}

@@ -1,0 +1,117 @@
+//! `GET /metrics`: measurements in the Prometheus text format (OpenMetrics).
+
+use std::fmt::{self, Write as _};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use eventstore::{Histogram, LogHead};
+use projections::Status;
+
+use crate::http::AppState;
+use crate::problem::Problem;
+
+/// Everything that is measured. Operators keep it from the public in front of the server.
+#[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "Service",
+    responses((status = 200, description = "The measurements", body = String, content_type = "application/openmetrics-text")))]
+pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
+    let statuses = projections::statuses(state.store()).await.map_err(|error| Problem::internal(&error))?;
+    let logs = state.store().logs().await.map_err(|error| Problem::internal(&error))?;
+    let mut text = state.metrics().text();
+    // Writing to a String cannot fail.
+    let _ = appender(&mut text, &state);
+    let _ = projection(&mut text, &statuses, &state);
+    let _ = registers(&mut text, &logs);
+    text.push_str("# EOF\n");
+    let headers = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    Ok((headers, text))
+}
+
+fn appender(text: &mut String, state: &AppState) -> fmt::Result {
+    let metrics = state.store().metrics();
+    histogram(
+        text,
+        "reestr_append_seconds",
+        "From a submission's arrival to its answer",
+        metrics.latency_micros(),
+        1e-6,
+    )?;
+    histogram(
+        text,
+        "reestr_append_batch_entries",
+        "Entries of a batch that was committed",
+        metrics.batch_entries(),
+        1.0,
+    )?;
+    for (name, help, value) in [
+        ("reestr_appended_entries", "Entries appended by this process", metrics.entries()),
+        ("reestr_append_refused", "Submissions refused for a conflict", metrics.refused()),
+        (
+            "reestr_append_overloaded",
+            "Submissions turned away because the queue was full",
+            metrics.overloaded(),
+        ),
+        ("reestr_append_failed_batches", "Batches that failed as a whole", metrics.failed_batches()),
+    ] {
+        writeln!(text, "# HELP {name} {help}.\n# TYPE {name} counter\n{name}_total {value}")?;
+    }
+    let name = "reestr_append_waiting";
+    writeln!(
+        text,
+        "# HELP {name} Entries that wait to be appended.\n# TYPE {name} gauge\n{name} {}",
+        metrics.waiting()
+    )
+}
+
+fn histogram(text: &mut String, name: &str, help: &str, histogram: &Histogram, scale: f64) -> fmt::Result {
+    writeln!(text, "# HELP {name} {help}.\n# TYPE {name} histogram")?;
+    let mut seen = 0;
+    for (bound, count) in histogram.buckets() {
+        seen += count;
+        match bound {
+            Some(bound) => writeln!(text, "{name}_bucket{{le=\"{}\"}} {seen}", float(bound) * scale)?,
+            None => writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {seen}")?,
+        }
+    }
+    writeln!(text, "{name}_sum {}\n{name}_count {seen}", float(histogram.sum()) * scale)
+}
+
+fn projection(text: &mut String, statuses: &[Status], state: &AppState) -> fmt::Result {
+    let now = state.store().clock().now();
+    let gauges: [(&str, &str, &dyn Fn(&Status) -> u64); 3] = [
+        ("reestr_projection_position", "Last position applied", &|status| status.position),
+        ("reestr_projection_lag_positions", "Entries committed and not applied yet", &|status| status.lag),
+        ("reestr_projection_lag_seconds", "How long the first of them has waited", &|status| {
+            status.lag_seconds(now)
+        }),
+    ];
+    for (name, help, value) in gauges {
+        writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge")?;
+        for status in statuses {
+            writeln!(text, "{name}{{projection=\"{}\"}} {}", status.name, value(status))?;
+        }
+    }
+    let name = "reestr_projection_failures";
+    writeln!(
+        text,
+        "# HELP {name} Errors of a projector of this process since its last success.\n# TYPE {name} gauge"
+    )?;
+    for projector in state.projections().states() {
+        writeln!(text, "{name}{{projection=\"{}\"}} {}", projector.name, projector.failures)?;
+    }
+    Ok(())
+}
+
+fn registers(text: &mut String, logs: &[LogHead]) -> fmt::Result {
+    let name = "reestr_register_entries";
+    writeln!(text, "# HELP {name} Entries of a register.\n# TYPE {name} gauge")?;
+    for log in logs {
+        writeln!(text, "{name}{{register=\"{}\"}} {}", log.register, log.size)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a measurement past 2^53 may lose its last digit")]
+fn float(value: u64) -> f64 {
+    value as f64
+}

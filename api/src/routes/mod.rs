@@ -1,0 +1,93 @@
+//! The endpoints, laid out as the URLs are, one file each: its answer's shape, its description, and a short handler that
+//! only translates HTTP to a call and back.
+
+pub mod health;
+pub mod jwks;
+pub mod metrics;
+pub mod v1;
+pub mod words;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use projections::ProjectionError;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::limits::{REQUEST_BYTES_MAX, REQUEST_TIMEOUT, limit_rate};
+use crate::http::{AppState, extract, observe};
+use crate::pages;
+use crate::problem::{self, Problem};
+
+/// Endpoints that are described, and so part of the OpenAPI document.
+pub fn described() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(v1::router())
+        .routes(routes!(jwks::get_token_keys))
+        .routes(routes!(health::get_live))
+        .routes(routes!(health::get_ready))
+        .routes(routes!(metrics::get_metrics))
+}
+
+/// The whole server.
+pub fn router(state: AppState) -> Router {
+    let (described, _) = described().split_for_parts();
+    let pages = Router::new()
+        .route("/", get(pages::landing::landing))
+        .route("/style.css", get(pages::landing::style))
+        .route("/docs", get(pages::reference::reference))
+        .route("/problems", get(pages::problems::problems))
+        .route("/problems/{slug}", get(pages::problems::problem));
+    described
+        .merge(pages)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), limit_rate))
+        .layer(from_fn_with_state(state.clone(), extract::authenticate))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        // Nobody's personal data stays in a cache: what may be kept says so itself.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(from_fn_with_state(state.clone(), observe::observe))
+        .with_state(state)
+}
+
+async fn not_found() -> Problem {
+    Problem::not_found()
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(problem::METHOD_NOT_ALLOWED, "This address is there, but not for this method.")
+}
+
+/// A panic is a fault of ours; what it says stays in the log, without the request.
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(problem::INTERNAL, "The request could not be carried out.").into_response()
+}
+
+/// A projection's error as a problem.
+pub fn projected(error: &ProjectionError) -> Problem {
+    match error {
+        ProjectionError::Cursor | ProjectionError::Limit { .. } => Problem::invalid(error.to_string()),
+        ProjectionError::Store(store) if store.is_transient() => {
+            tracing::error!(error = %store, "the store is not available");
+            Problem::new(problem::UNAVAILABLE, "The database did not answer.").retry_after(1)
+        }
+        _ => Problem::internal(error),
+    }
+}

@@ -1,0 +1,106 @@
+//! `GET /v1/account`: the person's profile, what they hold by group, and the first of their records.
+
+use axum::Json;
+use axum::extract::State;
+use projections::account;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::records::{AccountQuery, AccountRecordItem, read};
+use crate::auth::Caller;
+use crate::http::AppState;
+use crate::http::extract::Query;
+use crate::http::wait::WaitFor;
+use crate::problem::{Problem, ProblemDocument};
+use crate::routes::projected;
+use crate::routes::words::Title;
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AccountDocument {
+    /// The person: their record in `persons`.
+    pub person: Uuid,
+    /// Name and the rest, as `persons` has it; null before it is known.
+    #[schema(value_type = Option<Object>)]
+    pub profile: Option<Value>,
+    /// What the person holds, grouped as they would look for it.
+    pub groups: Vec<GroupItem>,
+    /// Records, the newest first, narrowed by the same filters as `/v1/account/records`.
+    pub items: Vec<AccountRecordItem>,
+    /// Cursor of the next page; null on the last.
+    pub next: Option<String>,
+}
+
+/// A group of an account.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GroupItem {
+    /// The group.
+    pub group: String,
+    /// Its registers that hold something about the person.
+    pub registers: Vec<GroupRegister>,
+}
+
+/// How many records of one register concern the person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GroupRegister {
+    /// The register.
+    pub register: String,
+    /// What it is called.
+    pub title: Title,
+    /// Records in any status.
+    pub records: u64,
+    /// Of them those in force.
+    pub in_force: u64,
+}
+
+/// The account of the person who asks.
+#[utoipa::path(get, path = "/v1/account", operation_id = "getAccount", tag = "Account",
+    security(("bearer" = [])),
+    params(AccountQuery, ("Wait-For" = Option<u64>, Header, description = "Position that must be included")),
+    responses(
+        (status = 200, description = "The account", body = AccountDocument),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub async fn get_account(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<AccountQuery>,
+    wait: WaitFor,
+) -> Result<Json<AccountDocument>, Problem> {
+    let person = super::owner(&caller)?;
+    wait.hold(&state, "account").await?;
+    let knowledge = state.registry().knowledge();
+    let db = state.store().db();
+    let profile = account::profile(db, person).await.map_err(|error| projected(&error))?;
+    let counts =
+        account::overview(db, &knowledge.definitions, person).await.map_err(|error| projected(&error))?;
+    let page = read(&state, &knowledge, person, query).await?;
+    Ok(Json(AccountDocument {
+        person,
+        profile: profile.map(|profile| profile.content),
+        groups: groups(counts),
+        items: page.items,
+        next: page.next,
+    }))
+}
+
+/// Counts come by group and register; those of one group stand together.
+fn groups(counts: Vec<account::GroupCount>) -> Vec<GroupItem> {
+    let mut groups: Vec<GroupItem> = Vec::new();
+    for count in counts {
+        let name = count.group.map_or("other", |group| group.as_str());
+        let register = GroupRegister {
+            register: count.register.to_string(),
+            title: (&count.title).into(),
+            records: count.records,
+            in_force: count.in_force,
+        };
+        match groups.iter_mut().find(|group| group.group == name) {
+            Some(group) => group.registers.push(register),
+            None => groups.push(GroupItem { group: name.to_owned(), registers: vec![register] }),
+        }
+    }
+    groups
+}

@@ -1,0 +1,188 @@
+//! `POST /v1/registers/{register}/entries`: appends entries.
+
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use proofs::time::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::input::{self, AppendInput};
+use super::receipt::ReceiptDocument;
+use super::refused;
+use crate::auth::{Caller, Principal};
+use crate::http::extract::{Json, Path};
+use crate::http::{AppState, Page};
+use crate::problem::{self, Problem, ProblemDocument};
+use crate::registry::{Actor, AppendRequest, Outcome};
+
+/// An entry that was appended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AppendedEntry {
+    /// Its place in the order of all entries: what `Wait-For` takes.
+    pub position: u64,
+    /// Its register.
+    pub register: String,
+    /// Its place in the register's log.
+    pub index: u64,
+    /// Its record.
+    pub record: Uuid,
+    /// The version of the record that it made.
+    pub version: u64,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub entry_type: String,
+    /// The record's status after it.
+    pub status: String,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    pub recorded_at: Timestamp,
+    /// From when it has effect.
+    #[schema(value_type = String, format = DateTime)]
+    pub effective_at: Timestamp,
+    /// With `Prefer: return=representation`: the receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptDocument>,
+}
+
+impl From<Outcome> for AppendedEntry {
+    fn from(outcome: Outcome) -> Self {
+        let appended = outcome.appended;
+        Self {
+            position: appended.position,
+            register: appended.register.to_string(),
+            index: appended.index,
+            record: appended.record,
+            version: appended.version,
+            entry_type: outcome.entry_type.to_string(),
+            status: outcome.status,
+            recorded_at: appended.recorded_at,
+            effective_at: outcome.effective_at,
+            receipt: None,
+        }
+    }
+}
+
+/// Appends one entry, or an atomic list of up to 1,000.
+///
+/// With `Idempotency-Key`, a repeated request answers with the entries that the first one made. With `If-Match: "3"`, the
+/// record must be at version 3.
+#[utoipa::path(post, path = "/v1/registers/{register}/entries", operation_id = "appendEntries", tag = "Registers",
+    security(("bearer" = [])),
+    params(
+        ("register" = String, Path, description = "Slug of the register"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same content gives the same answer"),
+        ("If-Match" = Option<String>, Header, description = "The version that the record must be at, in quotes"),
+        ("Prefer" = Option<String>, Header, description = "`return=representation` adds the receipt"),
+    ),
+    request_body = AppendInput,
+    responses(
+        (status = 201, description = "Appended. For a list: `{\"items\": […], \"next\": null}`", body = AppendedEntry,
+            headers(("Location" = String, description = "The entry"), ("ETag" = String, description = "The record's version"))),
+        (status = 409, description = "Version, number, state or idempotency key conflict", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The entry breaks a rule; `errors` points to each fault", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub async fn append_entries(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(register): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json,
+) -> Result<Response, Problem> {
+    let by = actor(&caller)?;
+    let (_, in_force) = state.register(&register).await?;
+    let register = in_force.definition.slug.clone();
+    let (entries, list) = input::read(body)?;
+    let mut request = AppendRequest::new(register.clone(), by, entries);
+    request.idempotency_key = text(&headers, "idempotency-key")?.map(str::to_owned);
+    request.if_match = if_match(&headers)?;
+    let (count, began) = (request.entries.len() as u64, Instant::now());
+    let outcome = state.registry().append(request).await;
+    state.metrics().append(register.as_str(), count, outcome.is_ok(), began.elapsed());
+    let outcomes = outcome.map_err(|refusal| refused::problem(&refusal, list))?;
+    let mut items: Vec<AppendedEntry> = outcomes.into_iter().map(AppendedEntry::from).collect();
+    let represent = text(&headers, "prefer")?.is_some_and(|prefer| prefers_representation(prefer));
+    if represent {
+        for item in &mut items {
+            item.receipt = super::receipt::read(&state, &register, item.index).await?;
+        }
+    }
+    answer(items, list, represent)
+}
+
+/// For whom a caller appends.
+fn actor(caller: &Caller) -> Result<Actor, Problem> {
+    let department = match &caller.principal {
+        Principal::Department { department } => department.clone(),
+        Principal::Operator => domain::platform::PLATFORM
+            .parse()
+            .map_err(|_| Problem::new(problem::FORBIDDEN, "No platform."))?,
+        _ => return Err(Problem::new(problem::FORBIDDEN, "Entries are appended by departments' systems.")),
+    };
+    Ok(Actor { department, client: caller.client.clone() })
+}
+
+fn answer(mut items: Vec<AppendedEntry>, list: bool, represent: bool) -> Result<Response, Problem> {
+    let first = items.first().ok_or_else(|| Problem::new(problem::INTERNAL, "Nothing was appended."))?;
+    let location = format!("/v1/registers/{}/entries/{}", first.register, first.index);
+    let etag = format!("\"{}\"", first.version);
+    let mut response = if list {
+        (StatusCode::CREATED, axum::Json(Page::all(items))).into_response()
+    } else {
+        (StatusCode::CREATED, axum::Json(items.swap_remove(0))).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.extend(HeaderValue::from_str(&location).map(|value| (header::LOCATION, value)));
+    if !list {
+        headers.extend(HeaderValue::from_str(&etag).map(|value| (header::ETAG, value)));
+    }
+    if represent {
+        headers.insert("preference-applied", HeaderValue::from_static("return=representation"));
+    }
+    Ok(response)
+}
+
+/// RFC 7240: preferences are separated by commas, their parameters by semicolons.
+fn prefers_representation(prefer: &str) -> bool {
+    prefer
+        .split([',', ';'])
+        .any(|preference| preference.replace([' ', '"'], "").eq_ignore_ascii_case("return=representation"))
+}
+
+/// A strong entity tag with a version in it (RFC 9110 section 13.1.1).
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = text(headers, "if-match")? else { return Ok(None) };
+    let version = value.trim().strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    match version.and_then(|version| version.parse().ok()) {
+        Some(version) => Ok(Some(version)),
+        None => Err(Problem::invalid("`If-Match` is one version in quotes, as the ETag was: \"3\".")),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let value = headers.get(name).map(HeaderValue::to_str).transpose();
+    value.map_err(|_| Problem::invalid(format!("The header {name} has other than visible ASCII characters.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preferences() {
+        for yes in [
+            "return=representation",
+            "respond-async, return=representation",
+            "RETURN = \"representation\"; x=1",
+        ] {
+            assert!(prefers_representation(yes), "{yes}");
+        }
+        for no in ["", "return=minimal", "representation"] {
+            assert!(!prefers_representation(no), "{no}");
+        }
+    }
+}

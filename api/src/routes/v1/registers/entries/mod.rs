@@ -1,0 +1,9 @@
+//! `…/entries`: appending, and reading entry by entry.
+
+pub mod append;
+pub mod entry;
+pub mod input;
+pub mod list;
+pub mod receipt;
+mod refused;
+mod visible;

@@ -1,0 +1,87 @@
+//! `GET /v1/registers/{register}/entries/{index}/receipt`: proof that an entry is in the register.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use proofs::receipt::Receipt;
+use proofs::slug::Slug;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::visible;
+use crate::auth::Caller;
+use crate::http::AppState;
+use crate::http::extract::Path;
+use crate::problem::{Problem, ProblemDocument};
+
+/// A receipt (`docs/format.md`): enough to verify the entry offline.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Receipt)]
+pub struct ReceiptDocument {
+    /// The leaf, in base64url.
+    pub leaf: String,
+    /// Its index.
+    pub index: u64,
+    /// Inclusion proof and checkpoint: a C2SP tlog-proof.
+    pub proof: String,
+    /// The body; null for those who may not see it, or where it is withheld.
+    #[schema(value_type = Option<Object>)]
+    pub body: Option<Value>,
+    /// Its salt; null together with the body.
+    pub salt: Option<String>,
+}
+
+impl From<Receipt> for ReceiptDocument {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            leaf: URL_SAFE_NO_PAD.encode(&receipt.leaf),
+            index: receipt.index,
+            proof: receipt.proof.to_string(),
+            body: receipt.body,
+            salt: receipt.salt.map(|salt| salt.to_string()),
+        }
+    }
+}
+
+/// The whole receipt of an entry, for those who may see all of it.
+pub async fn read(state: &AppState, register: &Slug, index: u64) -> Result<Option<ReceiptDocument>, Problem> {
+    let receipt = state.store().receipt(register, index).await.map_err(|error| Problem::internal(&error))?;
+    Ok(receipt.map(ReceiptDocument::from))
+}
+
+/// The receipt of an entry under the current checkpoint; with `Accept: text/plain`, the tlog-proof alone.
+#[utoipa::path(get, path = "/v1/registers/{register}/entries/{index}/receipt", operation_id = "getReceipt", tag = "Verification",
+    security((), ("bearer" = [])),
+    params(
+        ("register" = String, Path, description = "Slug of the register"),
+        ("index" = u64, Path, description = "Index of the entry in its register"),
+    ),
+    responses(
+        (status = 200, description = "The receipt", body = ReceiptDocument),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub async fn get_receipt(
+    State(state): State<AppState>,
+    caller: Option<Caller>,
+    Path((register, index)): Path<(String, u64)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (knowledge, in_force) = state.register(&register).await?;
+    let register = &in_force.definition.slug;
+    let mut receipt = read(&state, register, index).await?.ok_or_else(Problem::not_found)?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.trim_start().starts_with("text/plain") {
+        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], receipt.proof).into_response());
+    }
+    let reader = AppState::reader(caller.as_ref(), &in_force);
+    let entry = state.store().entry(register, index).await.map_err(|error| Problem::internal(&error))?;
+    let entries: Vec<_> = entry.into_iter().collect();
+    let seen = visible::bodies(&state, &knowledge, reader, &entries).await?;
+    if !seen.first().copied().unwrap_or_default() {
+        (receipt.body, receipt.salt) = (None, None);
+    }
+    Ok(axum::Json(receipt).into_response())
+}

@@ -1,0 +1,84 @@
+//! `GET /v1/registers`: all registers.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+use domain::definitions::InForce;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::{AppState, Page};
+use crate::problem::{Problem, ProblemDocument};
+use crate::routes::words::Title;
+
+/// A register, in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RegisterItem {
+    /// Its name in URLs and statements.
+    pub slug: String,
+    /// What it is called.
+    pub title: Title,
+    /// The department that owns it.
+    pub owner: String,
+    /// What its records are: permit, licence, certificate, notice, civil-status, right, membership, platform.
+    pub kind: &'static str,
+    /// Who may read bodies: public, status-public, restricted.
+    pub visibility: &'static str,
+    /// Where an account shows its records.
+    pub group: &'static str,
+    /// Entries in it.
+    pub size: u64,
+    /// Takes it no more entries?
+    pub closed: bool,
+    /// How its official numbers look; null when it has none.
+    pub number: Option<NumberItem>,
+}
+
+/// How official numbers look.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NumberItem {
+    /// What the number is called.
+    pub title: Title,
+    /// Regular expression of the whole number.
+    pub pattern: String,
+    /// A number that matches it.
+    pub example: String,
+}
+
+impl RegisterItem {
+    /// From what is in force, and how many entries the log has.
+    pub fn of(in_force: &InForce, size: u64) -> Self {
+        let definition = &in_force.definition;
+        Self {
+            slug: definition.slug.to_string(),
+            title: (&definition.title).into(),
+            owner: definition.owner.to_string(),
+            kind: definition.kind.as_str(),
+            visibility: definition.visibility.as_str(),
+            group: definition.group.as_str(),
+            size,
+            closed: in_force.closed,
+            number: definition.number.as_ref().map(|number| NumberItem {
+                title: (&number.title).into(),
+                pattern: number.pattern.clone(),
+                example: number.example.clone(),
+            }),
+        }
+    }
+}
+
+/// All registers, at once.
+#[utoipa::path(get, path = "/v1/registers", operation_id = "listRegisters", tag = "Registers",
+    responses(
+        (status = 200, description = "All registers; `next` is always null", body = Page<RegisterItem>),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub async fn list_registers(State(state): State<AppState>) -> Result<Json<Page<RegisterItem>>, Problem> {
+    let knowledge = state.registry().refresh().await.map_err(|error| Problem::internal(&error))?;
+    let logs = state.store().logs().await.map_err(|error| Problem::internal(&error))?;
+    let sizes: HashMap<_, _> = logs.iter().map(|log| (&log.register, log.size)).collect();
+    let size = |in_force: &InForce| sizes.get(&in_force.definition.slug).copied().unwrap_or_default();
+    let items = knowledge.definitions.iter().map(|in_force| RegisterItem::of(in_force, size(in_force)));
+    Ok(Json(Page::all(items.collect())))
+}

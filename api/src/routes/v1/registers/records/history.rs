@@ -1,0 +1,132 @@
+//! `GET /v1/registers/{register}/records/{record}/history`: the timeline of a record.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::State;
+use projections::history;
+use proofs::time::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::record::fold;
+use crate::auth::Caller;
+use crate::http::extract::{Path, Query};
+use crate::http::wait::WaitFor;
+use crate::http::{AppState, Page, PageQuery};
+use crate::problem::{Problem, ProblemDocument};
+use crate::registry::Knowledge;
+use crate::routes::projected;
+use crate::routes::words::Title;
+
+/// A step of a record's life.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryStep {
+    /// The version that it made.
+    pub version: u64,
+    /// Type of the entry.
+    #[serde(rename = "type")]
+    pub entry_type: String,
+    /// The type in words.
+    pub title: Title,
+    /// Status before; null for the first step.
+    pub status_before: Option<String>,
+    /// Status after.
+    pub status: String,
+    /// The status after in words.
+    pub status_title: Title,
+    /// The department that signed it.
+    pub issuer: String,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    pub recorded_at: Timestamp,
+    /// From when it has effect.
+    #[schema(value_type = String, format = DateTime)]
+    pub effective_at: Timestamp,
+    /// The version that it corrects.
+    pub corrects: Option<u64>,
+    /// On what basis.
+    #[schema(value_type = Option<Object>)]
+    pub basis: Option<Value>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// Its position.
+    pub position: u64,
+    /// Its index in the register: where its receipt is.
+    pub index: u64,
+}
+
+impl From<history::Step> for HistoryStep {
+    fn from(step: history::Step) -> Self {
+        Self {
+            version: step.version,
+            entry_type: step.entry_type.to_string(),
+            title: (&step.words.entry_type).into(),
+            status_before: step.status_before,
+            status: step.status_after,
+            status_title: (&step.words.status_after).into(),
+            issuer: step.issuer.to_string(),
+            recorded_at: step.recorded_at,
+            effective_at: step.effective_at,
+            corrects: step.corrects,
+            basis: step.basis,
+            reason: step.reason,
+            position: step.position,
+            index: step.index,
+        }
+    }
+}
+
+/// The steps of a record, the first first, for those who may see its content.
+#[utoipa::path(get, path = "/v1/registers/{register}/records/{record}/history", operation_id = "getRecordHistory", tag = "Registers",
+    security((), ("bearer" = [])),
+    params(
+        ("register" = String, Path, description = "Slug of the register"),
+        ("record" = Uuid, Path, description = "The record"),
+        PageQuery,
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+    ),
+    responses(
+        (status = 200, description = "A page of steps", body = Page<HistoryStep>),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub async fn get_record_history(
+    State(state): State<AppState>,
+    caller: Option<Caller>,
+    Path((register, record)): Path<(String, Uuid)>,
+    Query(page): Query<PageQuery>,
+    wait: WaitFor,
+) -> Result<Json<Page<HistoryStep>>, Problem> {
+    let (knowledge, in_force) = state.register(&register).await?;
+    let reader = AppState::reader(caller.as_ref(), &in_force);
+    let folded = fold(&state, &knowledge, record).await?;
+    let there = folded.record.record().state.register.as_ref() == Some(&in_force.definition.slug);
+    let seen = folded.steps.iter().filter(|step| reader.sees_body(&step.persons)).map(|step| step.version);
+    let seen: BTreeSet<u64> = seen.collect();
+    if !there || seen.is_empty() {
+        return Err(Problem::not_found());
+    }
+    wait.hold(&state, "history").await?;
+    Ok(Json(steps(&state, &knowledge, record, &seen, page).await?))
+}
+
+/// A page of steps; basis and reason, which are of the body, only where it may be seen.
+pub async fn steps(
+    state: &AppState,
+    knowledge: &Knowledge,
+    record: Uuid,
+    seen: &BTreeSet<u64>,
+    page: PageQuery,
+) -> Result<Page<HistoryStep>, Problem> {
+    let page = page.request()?;
+    let found = history::steps(state.store().db(), &knowledge.definitions, record, &page).await;
+    Ok(Page::of(found.map_err(|error| projected(&error))?, |step| {
+        let mut step = HistoryStep::from(step);
+        if !seen.contains(&step.version) {
+            (step.basis, step.reason) = (None, None);
+        }
+        step
+    }))
+}

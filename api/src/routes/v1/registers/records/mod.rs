@@ -1,0 +1,5 @@
+//! `…/records`: what the entries of a register make of its records.
+
+pub mod history;
+pub mod list;
+pub mod record;

@@ -1,0 +1,78 @@
+//! `GET /v1/registers/{register}/records/{record}`: one record.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use projections::view;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::list::RecordItem;
+use crate::auth::Caller;
+use crate::http::AppState;
+use crate::http::extract::Path;
+use crate::http::wait::WaitFor;
+use crate::problem::{Problem, ProblemDocument};
+use crate::registry::{Folded, Knowledge};
+use crate::routes::projected;
+
+/// A record with what its entries say.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecordDocument {
+    /// Status, number, term.
+    #[serde(flatten)]
+    pub item: RecordItem,
+    /// What its entries say of it; null for those who may not see it.
+    #[schema(value_type = Option<Object>)]
+    pub content: Option<Value>,
+}
+
+/// One record: status and term for anyone where the register allows it, content for those concerned.
+#[utoipa::path(get, path = "/v1/registers/{register}/records/{record}", operation_id = "getRecord", tag = "Registers",
+    security((), ("bearer" = [])),
+    params(
+        ("register" = String, Path, description = "Slug of the register"),
+        ("record" = Uuid, Path, description = "The record"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+    ),
+    responses(
+        (status = 200, description = "The record", body = RecordDocument,
+            headers(("ETag" = String, description = "Its version, for If-Match"))),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ))]
+pub async fn get_record(
+    State(state): State<AppState>,
+    caller: Option<Caller>,
+    Path((register, record)): Path<(String, Uuid)>,
+    wait: WaitFor,
+) -> Result<([(HeaderName, String); 1], Json<RecordDocument>), Problem> {
+    let (knowledge, in_force) = state.register(&register).await?;
+    let register = &in_force.definition.slug;
+    wait.hold(&state, "view").await?;
+    let found = view::record(state.store().db(), &knowledge.definitions, record).await;
+    let found = found.map_err(|error| projected(&error))?.filter(|found| found.register == *register);
+    let mut item: RecordItem = found.ok_or_else(Problem::not_found)?.into();
+    let reader = AppState::reader(caller.as_ref(), &in_force);
+    let mut content = None;
+    if reader.sees_all() || reader.person().is_some() {
+        let folded = fold(&state, &knowledge, record).await?;
+        let persons = folded.steps.last().map(|step| step.persons.as_slice()).unwrap_or_default();
+        content = reader.sees_body(persons).then(|| folded.record.record().content.to_json());
+    }
+    if content.is_none() {
+        if !reader.looks_up_numbers() {
+            return Err(Problem::not_found());
+        }
+        item.number = None;
+    }
+    let etag = [(header::ETAG, format!("\"{}\"", item.version))];
+    Ok((etag, Json(RecordDocument { item, content })))
+}
+
+/// A record folded from its entries.
+pub async fn fold(state: &AppState, knowledge: &Knowledge, record: Uuid) -> Result<Folded, Problem> {
+    let entries = state.store().read_record(record).await.map_err(|error| Problem::internal(&error))?;
+    Folded::fold(&entries, knowledge).map_err(|error| Problem::internal(&error))
+}
