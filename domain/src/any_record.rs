@@ -16,7 +16,7 @@ use crate::register::Register;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum AnyRecord {
     /// A record of a register that has no rules of its own; also a record that does not exist yet.
-    Record(Record),
+    Record(Box<Record>),
     /// A record of `departments`.
     Department(Box<Department>),
     /// A record of `registers`.
@@ -25,7 +25,7 @@ pub enum AnyRecord {
 
 impl Default for AnyRecord {
     fn default() -> Self {
-        Self::Record(Record::default())
+        Self::Record(Box::default())
     }
 }
 

@@ -98,7 +98,7 @@ impl DepartmentState {
     /// The department that an entry of type `established` makes.
     pub fn established(entry: &EntryView<'_>) -> Result<Self, DomainError> {
         let body: Established = read(entry)?;
-        let key = term(entry, body.key)?;
+        let key = term(entry, &body.key)?;
         Ok(Self {
             slug: body.slug,
             title: body.title,
@@ -117,7 +117,7 @@ impl DepartmentState {
     pub fn step(&mut self, entry: &EntryView<'_>) -> Result<(), DomainError> {
         match entry.entry_type.as_str() {
             "renamed" => self.title = read::<Renamed>(entry)?.title,
-            "key-enrolled" => self.keys.push(term(entry, read::<Enrolled>(entry)?.key)?),
+            "key-enrolled" => self.keys.push(term(entry, &read::<Enrolled>(entry)?.key)?),
             "key-revoked" => {
                 let kid = read::<Revoked>(entry)?.kid;
                 let open = self.keys.iter_mut().find(|key| key.kid == kid && key.revoked_at.is_none());
@@ -150,7 +150,7 @@ impl DepartmentState {
 /// All departments that there ever were. Folded from the entries of the register `departments`, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Departments {
-    departments: BTreeMap<Slug, DepartmentState>,
+    by_slug: BTreeMap<Slug, DepartmentState>,
     records: BTreeMap<Uuid, Slug>,
     position: u64,
 }
@@ -164,13 +164,13 @@ impl Departments {
         }
         let slug = if let Some(slug) = self.records.get(&entry.record) {
             let slug = slug.clone();
-            self.departments.get_mut(&slug).ok_or_else(|| order(entry))?.step(entry)?;
+            self.by_slug.get_mut(&slug).ok_or_else(|| order(entry))?.step(entry)?;
             slug
         } else if entry.entry_type.as_str() == "established" {
             let state = DepartmentState::established(entry)?;
             let slug = state.slug.clone();
             self.records.insert(entry.record, slug.clone());
-            self.departments.insert(slug.clone(), state);
+            self.by_slug.insert(slug.clone(), state);
             slug
         } else {
             return Err(order(entry));
@@ -181,17 +181,17 @@ impl Departments {
 
     /// A department, abolished ones too.
     pub fn get(&self, department: &Slug) -> Option<&DepartmentState> {
-        self.departments.get(department)
+        self.by_slug.get(department)
     }
 
     /// A department by its record in `departments`.
     pub fn by_record(&self, record: Uuid) -> Option<&DepartmentState> {
-        self.departments.get(self.records.get(&record)?)
+        self.by_slug.get(self.records.get(&record)?)
     }
 
     /// All departments, by slug.
     pub fn iter(&self) -> impl Iterator<Item = &DepartmentState> {
-        self.departments.values()
+        self.by_slug.values()
     }
 
     /// A department's key, if it was in force at this moment.
@@ -263,7 +263,7 @@ fn read<'b, T: Deserialize<'b>>(entry: &EntryView<'b>) -> Result<T, DomainError>
         .map_err(|_| fault(entry, Fault::new("", format!("is no body of `{}`", entry.entry_type))))
 }
 
-fn term(entry: &EntryView<'_>, jwk: Jwk) -> Result<KeyTerm, DomainError> {
+fn term(entry: &EntryView<'_>, jwk: &Jwk) -> Result<KeyTerm, DomainError> {
     let key = jwk.public_key().map_err(|error| fault(entry, Fault::new("/key", error.to_string())))?;
     Ok(KeyTerm { kid: key.kid(), jwk: key.jwk(), enrolled_at: entry.recorded_at, revoked_at: None })
 }

@@ -37,11 +37,15 @@ mod entry;
 mod error;
 pub mod facts;
 mod fault;
+#[cfg(test)]
+mod fixtures;
 pub mod person;
 pub mod platform;
 pub mod record;
 pub mod register;
 pub mod subject;
+#[cfg(test)]
+mod testing;
 pub mod words;
 
 pub use entry::EntryView;

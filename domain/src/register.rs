@@ -15,7 +15,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use proofs::note::{KeyType, VerifierKey};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::definition::Definition;
 use crate::fault::{self, Fault};
@@ -79,6 +79,12 @@ impl RegisterError {
     }
 }
 
+/// The body of an entry that defines or redefines a register: all of it each time, so that the record's content is the
+/// definition in force and nothing of an earlier one.
+pub fn body(definition: &Value, key: &VerifierKey) -> Value {
+    json!({"slug": definition["slug"], "definition": definition, "key": key.to_string()})
+}
+
 /// A register as of the last entry about it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Register {
@@ -113,7 +119,15 @@ impl Register {
                 key(body, &definition)
             }
             ("redefined", Some(before)) => {
-                let faults = change(before, &*read()?);
+                let mut faults = change(before, &*read()?);
+                for member in ["slug", "key"] {
+                    if Some(&body[member]) != self.record.content.members.get(member) {
+                        faults.push(Fault::new(
+                            format!("/{member}"),
+                            "must stay as the register was defined with",
+                        ));
+                    }
+                }
                 if faults.is_empty() { Ok(()) } else { Err(RegisterError::Change { faults }) }
             }
             ("closed", Some(before)) if [REGISTERS, DEPARTMENTS, PERSONS].contains(&before.slug.as_str()) => {
@@ -160,7 +174,7 @@ fn change(before: &Definition, after: &Definition) -> Vec<Fault> {
     }
     match (&before.number, &after.number) {
         (Some(before), None) => {
-            fault("/number", format!("must stay: numbers are claimed under `{}`", before.member))
+            fault("/number", format!("must stay: numbers are claimed under `{}`", before.member));
         }
         (Some(before), Some(after)) if before.member != after.member => {
             fault("/number/member", format!("must stay `{}`: numbers are claimed under it", before.member));

@@ -103,7 +103,7 @@ pub fn check(definition: &Definition, member: Option<&Value>) -> Vec<Fault> {
                 faults.push(Fault::new(pointer, format!("the role `{}` is for: {kinds}", rule.role)));
             }
             Some(_) if subjects.contains(&subject) => {
-                faults.push(Fault::new(pointer, "stands twice in the same role"))
+                faults.push(Fault::new(pointer, "stands twice in the same role"));
             }
             Some(_) => {}
         }
