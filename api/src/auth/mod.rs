@@ -12,7 +12,9 @@ pub use claims::{Bodies, Caller, Claims, Principal, Role};
 pub use issuer::{Algorithm, IssuerConfig};
 pub use token::{Grant, TokenIssuer};
 
-use eventstore::Store;
+use std::sync::Arc;
+
+use eventstore::Clock;
 
 use issuer::Issuer;
 
@@ -73,8 +75,7 @@ pub enum IssuerConfigError {
 /// Checks tokens.
 pub struct Authenticator {
     issuers: Vec<Issuer>,
-    /// For its clock.
-    store: Store,
+    clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
@@ -82,7 +83,7 @@ impl Authenticator {
     pub fn new(
         own: &TokenIssuer,
         configured: &[IssuerConfig],
-        store: Store,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, IssuerConfigError> {
         let mut issuers = vec![own.issuer()];
         for config in configured {
@@ -91,7 +92,7 @@ impl Authenticator {
             }
             issuers.push(Issuer::configured(config, own.audience())?);
         }
-        Ok(Self { issuers, store })
+        Ok(Self { issuers, clock })
     }
 
     /// Checks a token and says whom it stands for.
@@ -103,7 +104,7 @@ impl Authenticator {
             jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| AuthError::Malformed)?;
         let issuer =
             self.issuers.iter().find(|issuer| issuer.name() == unverified.iss).ok_or(AuthError::Issuer)?;
-        let now = self.store.clock().now();
+        let now = self.clock.now();
         let claims = issuer.verify(token, now).await?;
         let seconds = now.millis() / 1000;
         if claims.exp.saturating_add(LEEWAY_SECONDS) <= seconds {

@@ -1,0 +1,7 @@
+//! The HTTP API in process, on both stores: what each endpoint answers, to whom, and what it refuses.
+
+extern crate reestr_api as api;
+
+mod authorisation;
+mod database;
+mod world;
