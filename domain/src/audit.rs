@@ -106,7 +106,7 @@ pub struct StepChecker<'d> {
     records: HashMap<Uuid, Seen>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Seen {
     register: Slug,
     version: u64,

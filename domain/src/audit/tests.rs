@@ -1,6 +1,10 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::record::{Proposed, Record};
 use crate::register::body;
 use crate::testing::{Recorded, at, slug, small_definition, verifier_key};
 
@@ -128,4 +132,50 @@ fn words_are_those_of_the_definition() {
         ("Отозвано", "Revoked", false)
     );
     assert_eq!(crate::words::step(&permits.definition, "lost", "gone").entry_type.ru, "lost");
+}
+
+proptest! {
+    /// Whatever the aggregate takes the auditor finds right, and whatever it refuses the auditor finds wrong.
+    #[test]
+    fn auditor_and_aggregate_agree(
+        steps in prop::collection::vec((0_u128..3, 0_u64..3, 0_usize..5, 0_i64..8, prop::bool::weighted(0.9)), 1..40)
+    ) {
+        let definitions = definitions();
+        let register = slug("permits");
+        let mut time = at("2026-02-01");
+        let mut records: BTreeMap<u128, Record> = BTreeMap::new();
+        let mut checker = StepChecker::new(&definitions);
+        for (id, skew, kind, days, by_owner) in steps {
+            // Never the very millisecond of a change, within which the auditor takes either definition.
+            time = time.plus_millis(days * 86_400_000 + 1);
+            let in_force = definitions.at_time(&register, time).pop().unwrap();
+            let record = records.entry(id).or_default();
+            let proposed = Proposed {
+                record: Uuid::from_u128(id),
+                version: Some(record.state.version + skew),
+                entry_type: ["issued", "noted", "revoked", "withdrawn", "sold"][kind].parse().unwrap(),
+                effective_at: time,
+                issuer: if by_owner { in_force.definition.owner.clone() } else { slug("fns") },
+                body: json!({}),
+                now: time,
+                definition: in_force,
+            };
+            let step = StepView {
+                register: &register,
+                record: proposed.record,
+                version: record.state.version + skew,
+                entry_type: &proposed.entry_type,
+                recorded_at: time,
+                issuer: &proposed.issuer,
+            };
+            if let Ok(event) = record.decide(&proposed) {
+                prop_assert_eq!(checker.check(&step), Ok(()));
+                record.step(&event);
+                prop_assert_eq!(checker.statuses(proposed.record).collect::<Vec<_>>(), [record.state.status.as_str()]);
+            } else {
+                let mut other = StepChecker { definitions: &definitions, records: checker.records.clone() };
+                prop_assert!(other.check(&step).is_err());
+            }
+        }
+    }
 }

@@ -54,6 +54,10 @@ pub(super) fn build(schema: &Value) -> Result<Validator, Fault> {
 
 /// Everything in a body that its schema does not allow, sorted by place.
 pub(super) fn faults(validator: &Validator, body: &Value) -> Vec<Fault> {
+    // Nearly every body is right, and to learn only that takes a fraction of the time.
+    if validator.is_valid(body) {
+        return Vec::new();
+    }
     let mut faults = Vec::new();
     for error in validator.iter_errors(body) {
         describe(&error, &mut faults);

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -264,4 +265,65 @@ fn bodies_are_judged_without_repeating_them() {
         definition.check_body(rule, &json!({"a": "x", "snils": "112-233-445 95", "colour": "red"})),
         []
     );
+}
+
+/// The reference for departments says what the engine does: its example is right, and no word is missing.
+#[test]
+fn the_reference_is_right_and_whole() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/definition.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let example = text.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    assert_eq!(Definition::from_json(&example).unwrap().to_json(), example);
+    let form: Value = serde_json::from_str(include_str!("definition.schema.json")).unwrap();
+    let members = form["properties"].as_object().unwrap().keys().map(String::as_str);
+    let words = members
+        .chain(Kind::ALL.iter().map(|word| word.as_str()))
+        .chain(Visibility::ALL.iter().map(|word| word.as_str()))
+        .chain(Group::ALL.iter().map(|word| word.as_str()))
+        .chain(Effect::ALL.iter().map(|word| word.as_str()))
+        .chain(PartyKind::ALL.iter().map(|word| word.as_str()))
+        .chain(crate::checks::FORMATS.iter().map(|(name, _)| *name))
+        .chain(provided_defs().keys().map(String::as_str))
+        .chain(CONTROL_MEMBERS);
+    for word in words {
+        assert!(
+            text.contains(&format!("`{word}`")),
+            "docs/reference/definition.md does not mention `{word}`"
+        );
+    }
+}
+
+/// Every place in a document, as pointers.
+fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            pointers(value, &crate::fault::join(at, name), all);
+        }),
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, value)| {
+            pointers(value, &crate::fault::join(at, index), all);
+        }),
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever stands anywhere in a definition, reading it gives a definition that is written back unchanged, or faults
+    /// that say something.
+    #[test]
+    fn any_definition_gives_an_answer(place in any::<prop::sample::Index>(), other in any::<prop::sample::Index>()) {
+        let right = definition();
+        let mut places = Vec::new();
+        pointers(&right, "", &mut places);
+        let value = right.pointer(&places[other.index(places.len())]).cloned().unwrap();
+        let mut wrong = right.clone();
+        *wrong.pointer_mut(&places[place.index(places.len())]).unwrap() = value;
+        match Definition::from_json(&wrong) {
+            Ok(definition) => prop_assert_eq!(definition.to_json(), wrong),
+            Err(faults) => prop_assert!(!faults.is_empty() && faults.iter().all(|fault| !fault.message.is_empty())),
+        }
+    }
 }
