@@ -46,6 +46,11 @@ pub enum StoreError {
         /// What the configuration says.
         configured: String,
     },
+    /// A log name is part of names in signed notes.
+    #[error(
+        "{0:?} is not a log name: one is a schema-less URL prefix without spaces and +, such as registers.example.gov"
+    )]
+    LogNameForm(String),
     /// A task of the store ended where it never should; only a new process helps.
     #[error("internal: {0}")]
     Internal(String),

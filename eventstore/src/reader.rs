@@ -32,7 +32,7 @@ impl Store {
         );
         let rows = self.db().fetch_all(&sql, args![SHARD, position, limit.min(READ_ENTRIES_MAX)]).await?;
         let entries = read_all(&rows)?;
-        for (entry, expected) in entries.iter().zip(position + 1..) {
+        for (entry, expected) in entries.iter().zip(position.saturating_add(1)..) {
             if entry.position != expected {
                 return Err(StoreError::corrupt("entry", "position", expected, "no entry, but later ones"));
             }
@@ -81,7 +81,7 @@ impl Store {
             wanted.push(args![record]);
         }
         let sql = format!(
-            "SELECT {COLUMNS} FROM {} AS r JOIN entry e ON e.shard = $2 AND e.record = r.id ORDER BY e.record, e.version",
+            "SELECT {COLUMNS} FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id ORDER BY e.record, e.version",
             rows(self.db().dialect(), "$1", &[("id", Col::Blob)])
         );
         let entries = read_all(&self.db().fetch_all(&sql, args![wanted, SHARD]).await?)?;

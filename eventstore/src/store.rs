@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proofs::checkpoint;
+use proofs::note::NoteSigner;
 use proofs::slug::Slug;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -82,11 +83,21 @@ struct Tasks {
     listening: Option<JoinHandle<()>>,
 }
 
+impl Drop for Shared {
+    /// The appender ends with the queue; the listener would go on.
+    fn drop(&mut self) {
+        if let Some(Tasks { listening: Some(listening), .. }) = self.tasks.get_mut() {
+            listening.abort();
+        }
+    }
+}
+
 impl Store {
     /// Opens the store: brings its schema up to date, checks that it is this installation's, and that every log's tree gives the
     /// root in its checkpoint. Any number of servers may open one PostgreSQL; one process at a time should serve an SQLite file,
     /// though others may append to it correctly meanwhile.
     pub async fn open(options: Options) -> Result<Self, StoreError> {
+        check_log_name(&options.log_name)?;
         let db = Db::open(&options.target).await?;
         claim_log_name(&db, &options.log_name).await?;
         verify::heads(&db, &options.log_name).await?;
@@ -181,6 +192,13 @@ impl Store {
         self.0.appender_db.close().await;
         self.0.db.close().await;
     }
+}
+
+/// A log name is in every checkpoint, and there is no way back: it must make names that a signed note can bear.
+fn check_log_name(log_name: &str) -> Result<(), StoreError> {
+    let probe = proofs::key::PrivateKey::from_seed(&[0; 32]);
+    let fits = !log_name.is_empty() && NoteSigner::new(&format!("{log_name}/registers/x"), probe).is_ok();
+    if fits { Ok(()) } else { Err(StoreError::LogNameForm(log_name.to_owned())) }
 }
 
 /// Writes the log name into a new store, and refuses to open an old one under another: every checkpoint ever signed names it.

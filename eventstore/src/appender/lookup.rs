@@ -81,7 +81,7 @@ async fn logs(
         slugs.push(args![*register]);
     }
     let sql = format!(
-        "SELECT {} FROM {} AS r JOIN log ON shard = $2 AND register = r.slug",
+        "SELECT {} FROM {} AS r CROSS JOIN log WHERE shard = $2 AND register = r.slug",
         heads::COLUMNS,
         rows(tx.dialect(), "$1", &[("slug", Col::Text)])
     );
@@ -114,7 +114,7 @@ async fn load_signers(
     }
     let sql = format!(
         "SELECT k.owner, k.kid, k.seed FROM {} AS r
-         JOIN signing_key k ON k.owner = r.slug AND k.purpose = $2 AND k.kid = r.kid",
+         CROSS JOIN signing_key k WHERE k.owner = r.slug AND k.purpose = $2 AND k.kid = r.kid",
         rows(tx.dialect(), "$1", &[("slug", Col::Text), ("kid", Col::Text)])
     );
     for row in tx.fetch_all(&sql, args![wanted, keys::CHECKPOINT]).await? {
@@ -140,7 +140,7 @@ async fn records(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<Uuid, (Slu
         ids.push(args![record]);
     }
     let sql = format!(
-        "SELECT e.record, e.register, e.version FROM {} AS r JOIN entry e ON e.shard = $2 AND e.record = r.id
+        "SELECT e.record, e.register, e.version FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id
          AND e.version = (SELECT MAX(version) FROM entry WHERE shard = $2 AND record = r.id)",
         rows(tx.dialect(), "$1", &[("id", Col::Blob)])
     );
@@ -165,7 +165,7 @@ async fn numbers(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<(Slug, Str
     }
     let sql = format!(
         "SELECT k.register, k.number, k.record FROM {} AS r
-         JOIN number k ON k.shard = $2 AND k.register = r.slug AND k.number = r.text",
+         CROSS JOIN number k WHERE k.shard = $2 AND k.register = r.slug AND k.number = r.text",
         rows(tx.dialect(), "$1", &[("slug", Col::Text), ("text", Col::Text)])
     );
     let read = |row: &Row| Ok(((row.parse("register")?, row.text("number")?), row.uuid("record")?));
@@ -188,9 +188,9 @@ async fn used_keys(
     }
     let sql = format!(
         "SELECT i.scope, i.key, i.digest, i.entries, e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at
-         FROM {} AS r JOIN idempotency i ON i.shard = $2 AND i.scope = r.scope AND i.key = r.name
+         FROM {} AS r CROSS JOIN idempotency i
          LEFT JOIN entry e ON e.shard = $2 AND e.position >= i.first_position AND e.position < i.first_position + i.entries
-         ORDER BY e.position",
+         WHERE i.shard = $2 AND i.scope = r.scope AND i.key = r.name ORDER BY e.position",
         rows(tx.dialect(), "$1", &[("scope", Col::Text), ("name", Col::Text)])
     );
     let mut used: HashMap<KeyName, ([u8; 32], Vec<Appended>)> = HashMap::new();

@@ -79,8 +79,8 @@ async fn leaf_hashes(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError>
         ranges.push(args![&log.register, log.size_before / WIDTH * WIDTH, log.size_before]);
     }
     let sql = format!(
-        "SELECT e.register, e.leaf_hash AS hash FROM {} AS r JOIN entry e
-         ON e.shard = $2 AND e.register = r.slug AND e.leaf_index >= r.low AND e.leaf_index < r.high
+        "SELECT e.register, e.leaf_hash AS hash FROM {} AS r CROSS JOIN entry e
+         WHERE e.shard = $2 AND e.register = r.slug AND e.leaf_index >= r.low AND e.leaf_index < r.high
          ORDER BY e.register, e.leaf_index",
         rows(tx.dialect(), "$1", &[("slug", Col::Text), ("low", Col::Int), ("high", Col::Int)])
     );
@@ -98,8 +98,8 @@ async fn tile_roots(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> 
         }
     }
     let sql = format!(
-        "SELECT t.register, t.level, t.root AS hash FROM {} AS r JOIN tile t
-         ON t.shard = $2 AND t.register = r.slug AND t.level = r.level AND t.tile_index >= r.low AND t.tile_index < r.high
+        "SELECT t.register, t.level, t.root AS hash FROM {} AS r CROSS JOIN tile t
+         WHERE t.shard = $2 AND t.register = r.slug AND t.level = r.level AND t.tile_index >= r.low AND t.tile_index < r.high
          ORDER BY t.register, t.level, t.tile_index",
         rows(
             tx.dialect(),

@@ -1,5 +1,7 @@
 //! Connections and transactions.
 
+use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
@@ -42,7 +44,8 @@ impl Db {
         Ok(db)
     }
 
-    async fn open_sqlite(path: &std::path::Path) -> Result<Self, StoreError> {
+    async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
+        let _alone = alone(path).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -64,11 +67,7 @@ impl Db {
         if !at_least(&found, [3, 51, 3]) {
             return Err(StoreError::SqliteVersion { found });
         }
-        // Two processes may open a new file at once; the one that comes second finds the work done.
-        let migrator = migrations::migrator(Dialect::Sqlite);
-        if migrator.run(&writer).await.is_err() {
-            migrator.run(&writer).await?;
-        }
+        migrations::migrator(Dialect::Sqlite).run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .acquire_timeout(WAIT)
@@ -96,6 +95,12 @@ impl Db {
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            // Acknowledged is flushed, whatever the server's default is.
+            ("synchronous_commit", "on"),
+            // After the lock on the shard's head, each statement must see what others committed before it.
+            ("default_transaction_isolation", "read committed"),
+            // A server that hangs while it holds that lock must not hold up the others for ever.
+            ("idle_in_transaction_session_timeout", "30s"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(1)
@@ -250,6 +255,21 @@ fn refused(error: &sqlx::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Lets one process at a time open an SQLite file: SQLite does not wait for locks while it turns a new file to WAL, and sqlx takes no
+/// lock for its migrations. The lock goes with the file handle.
+async fn alone(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-opening");
+    let lock = move || -> std::io::Result<File> {
+        let file = File::options().create(true).truncate(false).write(true).open(name)?;
+        file.lock()?;
+        Ok(file)
+    };
+    let locked = tokio::task::spawn_blocking(lock).await;
+    let locked = locked.map_err(|error| StoreError::Internal(error.to_string()))?;
+    locked.map_err(|error| sqlx::Error::Io(error).into())
 }
 
 fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {

@@ -16,7 +16,9 @@ pub enum Col {
 }
 
 /// SQL that turns one JSON parameter (made with [`JsonRows`]) into rows: a parenthesised sub-select that wants an alias,
-/// `format!("SELECT … FROM {} AS r JOIN …", rows(dialect, "$1", &[("record", Col::Blob), ("n", Col::Int)]))`.
+/// `format!("SELECT … FROM {} AS r CROSS JOIN …", rows(dialect, "$1", &[("record", Col::Blob), ("n", Col::Int)]))`.
+/// Join it as `FROM {rows} AS r CROSS JOIN t WHERE t.x = r.x`, the rows first: so SQLite keeps that order and looks each row up in
+/// the index. With plain `JOIN … ON` it may scan the table and look for each of its rows among the parameter's.
 /// Every column may hold NULL. Column names are trusted: pass literals only.
 pub fn rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> String {
     let mut sql = String::from("(SELECT ");
@@ -37,7 +39,8 @@ pub fn rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> Strin
     sql
 }
 
-/// Builds the JSON parameter of [`rows`].
+/// Builds the JSON parameter of [`rows`]. PostgreSQL cannot hold U+0000 in text; it becomes U+FFFD on both stores, so that one
+/// such character in a body cannot stop a projection for ever.
 #[derive(Debug, Clone, Default)]
 pub struct JsonRows {
     text: String,
@@ -98,6 +101,7 @@ fn push_string(text: &mut String, value: &str) {
         match character {
             '"' => text.push_str("\\\""),
             '\\' => text.push_str("\\\\"),
+            '\0' => text.push(char::REPLACEMENT_CHARACTER),
             control if control < ' ' => {
                 let _ = write!(text, "\\u{:04x}", u32::from(control));
             }

@@ -43,6 +43,8 @@ async fn positions_and_indexes_have_no_gaps(fixture: &Fixture) {
     assert_eq!(all.iter().map(|entry| entry.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert_eq!(all[0].body.as_deref(), Some("{\"about\":\"кот №1\",\"version\":1}".as_bytes()));
     assert_eq!(store.read_after(3, 1).await.unwrap(), all[3..4]);
+    assert!(store.read_after(u64::MAX, 1).await.unwrap().is_empty());
+    assert!(store.read_register(&slug("licences"), u64::MAX, 1).await.unwrap().is_empty());
     let of_licences = store.read_register(&slug("licences"), 1, 10).await.unwrap();
     assert_eq!(of_licences, [all[2].clone(), all[4].clone()]);
     assert_eq!(store.read_record(Uuid::from_u128(2)).await.unwrap(), [all[1].clone(), all[3].clone()]);
@@ -152,6 +154,12 @@ async fn a_store_keeps_its_log_name(fixture: &Fixture) {
     options.log_name = "elsewhere.example".into();
     let refused = Store::open(options).await.err();
     assert!(matches!(refused, Some(StoreError::LogName { .. })), "{refused:?}");
+    for name in ["", "two words", "a+b"] {
+        options = fixture.options();
+        options.log_name = name.into();
+        let refused = Store::open(options).await.err();
+        assert!(matches!(refused, Some(StoreError::LogNameForm(_))), "{refused:?}");
+    }
 }
 
 async fn keys_are_kept_in_order(fixture: &Fixture) {

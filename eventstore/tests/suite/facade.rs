@@ -18,7 +18,7 @@ async fn rows_travel_as_one_parameter(fixture: &Fixture) {
     let id = Uuid::from_u128(5);
     let mut parameter = JsonRows::new();
     parameter.push(args![id, i64::MIN, "кот \"\\\n\u{7f}𝄞"]);
-    parameter.push(args![Vec::<u8>::new(), i64::MAX, ""]);
+    parameter.push(args![Vec::<u8>::new(), i64::MAX, "\0"]);
     let found = store.db().fetch_all(&sql, args![parameter]).await.unwrap();
     assert_eq!(found[0].uuid("id").unwrap(), id);
     assert_eq!(
@@ -26,6 +26,7 @@ async fn rows_travel_as_one_parameter(fixture: &Fixture) {
         (i64::MIN, "кот \"\\\n\u{7f}𝄞".into())
     );
     assert_eq!((found[1].blob("id").unwrap(), found[1].int("n").unwrap()), (vec![], i64::MAX));
+    assert_eq!(found[1].text("s").unwrap(), "\u{fffd}");
     let mut nulls = JsonRows::new();
     nulls.push([Arg::OptBlob(None), Arg::OptInt(None), Arg::OptText(None)]);
     let found = store.db().fetch_all(&sql, args![nulls]).await.unwrap();
