@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::heads;
 use crate::keys;
 use crate::model::{Appended, Submission};
-use crate::sql::{Col, JsonRows, Row, Tx, rows};
+use crate::sql::{Col, Dialect, JsonRows, Row, Tx, rows};
 use crate::store::SHARD;
 
 /// Checkpoint signers by register. A key is believed only while the log's row names it.
@@ -49,10 +49,8 @@ pub(super) async fn read(
     signers: &mut Signers,
 ) -> Result<Facts, StoreError> {
     let lock = match tx.dialect() {
-        crate::sql::Dialect::Sqlite => "SELECT position, recorded_at FROM shard WHERE shard = $1",
-        crate::sql::Dialect::Postgres => {
-            "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE"
-        }
+        Dialect::Sqlite => "SELECT position, recorded_at FROM shard WHERE shard = $1",
+        Dialect::Postgres => "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE",
     };
     let row = tx.fetch_optional(lock, args![SHARD]).await?;
     let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
@@ -80,11 +78,7 @@ async fn logs(
     for register in &wanted {
         slugs.push(args![*register]);
     }
-    let sql = format!(
-        "SELECT {} FROM {} AS r CROSS JOIN log WHERE shard = $2 AND register = r.slug",
-        heads::COLUMNS,
-        rows(tx.dialect(), "$1", &[("slug", Col::Text)])
-    );
+    let sql = logs_sql(tx.dialect());
     let found = tx.fetch_all(&sql, args![slugs, SHARD]).await?;
     let found = found.iter().map(heads::read).collect::<Result<Vec<_>, _>>()?;
     let known = |head: &heads::Head| signers.get(&head.log.register).is_some_and(|(kid, _)| *kid == head.kid);
@@ -112,11 +106,7 @@ async fn load_signers(
     for head in heads {
         wanted.push(args![&head.log.register, &head.kid]);
     }
-    let sql = format!(
-        "SELECT k.owner, k.kid, k.seed FROM {} AS r
-         CROSS JOIN signing_key k WHERE k.owner = r.slug AND k.purpose = $2 AND k.kid = r.kid",
-        rows(tx.dialect(), "$1", &[("slug", Col::Text), ("kid", Col::Text)])
-    );
+    let sql = signers_sql(tx.dialect());
     for row in tx.fetch_all(&sql, args![wanted, keys::CHECKPOINT]).await? {
         let register: Slug = row.parse("owner").map_err(|error| error.at("signing_key", String::new))?;
         let key = keys::read(&row)?;
@@ -139,11 +129,7 @@ async fn records(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<Uuid, (Slu
     for record in &wanted {
         ids.push(args![record]);
     }
-    let sql = format!(
-        "SELECT e.record, e.register, e.version FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id
-         AND e.version = (SELECT MAX(version) FROM entry WHERE shard = $2 AND record = r.id)",
-        rows(tx.dialect(), "$1", &[("id", Col::Blob)])
-    );
+    let sql = records_sql(tx.dialect());
     let read = |row: &Row| Ok((row.uuid("record")?, (row.parse("register")?, row.uint("version")?)));
     let found = tx.fetch_all(&sql, args![ids, SHARD]).await?;
     found.iter().map(read).collect::<Result<_, StoreError>>().map_err(|error| error.at("entry", String::new))
@@ -163,11 +149,7 @@ async fn numbers(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<(Slug, Str
     for (register, number) in &wanted {
         pairs.push(args![register, number]);
     }
-    let sql = format!(
-        "SELECT k.register, k.number, k.record FROM {} AS r
-         CROSS JOIN number k WHERE k.shard = $2 AND k.register = r.slug AND k.number = r.text",
-        rows(tx.dialect(), "$1", &[("slug", Col::Text), ("text", Col::Text)])
-    );
+    let sql = numbers_sql(tx.dialect());
     let read = |row: &Row| Ok(((row.parse("register")?, row.text("number")?), row.uuid("record")?));
     let found = tx.fetch_all(&sql, args![pairs, SHARD]).await?;
     found.iter().map(read).collect::<Result<_, StoreError>>().map_err(|error| error.at("number", String::new))
@@ -186,13 +168,7 @@ async fn used_keys(
     for (scope, key) in &wanted {
         pairs.push(args![*scope, *key]);
     }
-    let sql = format!(
-        "SELECT i.scope, i.key, i.digest, i.entries, e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at
-         FROM {} AS r CROSS JOIN idempotency i
-         LEFT JOIN entry e ON e.shard = $2 AND e.position >= i.first_position AND e.position < i.first_position + i.entries
-         WHERE i.shard = $2 AND i.scope = r.scope AND i.key = r.name ORDER BY e.position",
-        rows(tx.dialect(), "$1", &[("scope", Col::Text), ("name", Col::Text)])
-    );
+    let sql = used_keys_sql(tx.dialect());
     let mut used: HashMap<KeyName, ([u8; 32], Vec<Appended>)> = HashMap::new();
     let mut counts: HashMap<KeyName, usize> = HashMap::new();
     for row in tx.fetch_all(&sql, args![pairs, SHARD]).await? {
@@ -227,4 +203,52 @@ fn replayed(row: &Row) -> Result<Appended, StoreError> {
         recorded_at: row.time("recorded_at")?,
         replayed: true,
     })
+}
+
+fn logs_sql(dialect: Dialect) -> String {
+    format!(
+        "SELECT {} FROM {} AS r CROSS JOIN log WHERE shard = $2 AND register = r.slug",
+        heads::COLUMNS,
+        rows(dialect, "$1", &[("slug", Col::Text)])
+    )
+}
+
+fn signers_sql(dialect: Dialect) -> String {
+    format!(
+        "SELECT k.owner, k.kid, k.seed FROM {} AS r
+         CROSS JOIN signing_key k WHERE k.owner = r.slug AND k.purpose = $2 AND k.kid = r.kid",
+        rows(dialect, "$1", &[("slug", Col::Text), ("kid", Col::Text)])
+    )
+}
+
+fn records_sql(dialect: Dialect) -> String {
+    format!(
+        "SELECT e.record, e.register, e.version FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id
+         AND e.version = (SELECT MAX(version) FROM entry WHERE shard = $2 AND record = r.id)",
+        rows(dialect, "$1", &[("id", Col::Blob)])
+    )
+}
+
+fn numbers_sql(dialect: Dialect) -> String {
+    format!(
+        "SELECT k.register, k.number, k.record FROM {} AS r
+         CROSS JOIN number k WHERE k.shard = $2 AND k.register = r.slug AND k.number = r.text",
+        rows(dialect, "$1", &[("slug", Col::Text), ("text", Col::Text)])
+    )
+}
+
+fn used_keys_sql(dialect: Dialect) -> String {
+    format!(
+        "SELECT i.scope, i.key, i.digest, i.entries, e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at
+         FROM {} AS r CROSS JOIN idempotency i
+         LEFT JOIN entry e ON e.shard = $2 AND e.position >= i.first_position AND e.position < i.first_position + i.entries
+         WHERE i.shard = $2 AND i.scope = r.scope AND i.key = r.name ORDER BY e.position",
+        rows(dialect, "$1", &[("scope", Col::Text), ("name", Col::Text)])
+    )
+}
+
+/// All queries that look things up by a set of parameters.
+#[cfg(test)]
+pub(super) fn queries(dialect: Dialect) -> Vec<String> {
+    [logs_sql, signers_sql, records_sql, numbers_sql, used_keys_sql].map(|query| query(dialect)).to_vec()
 }

@@ -129,3 +129,29 @@ fn take(waiting: &mut VecDeque<Waiting>, bound: usize) -> Vec<Waiting> {
     }
     batch
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{lookup, tiles};
+    use crate::args;
+    use crate::sql::{Db, Target};
+    use crate::store::SHARD;
+
+    /// A query that scans a table costs each batch more as the log grows, and nothing else would show it before production.
+    #[tokio::test]
+    async fn sqlite_looks_everything_up_by_an_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Db::open(&Target::Sqlite(directory.path().join("reestr.db"))).await.unwrap();
+        let queries = [lookup::queries(db.dialect()), tiles::queries(db.dialect())].concat();
+        assert_eq!(queries.len(), 7);
+        for query in queries {
+            let plan =
+                db.fetch_all(&format!("EXPLAIN QUERY PLAN {query}"), args!["[]", SHARD]).await.unwrap();
+            let steps: Vec<_> = plan.iter().map(|step| step.text("detail").unwrap()).collect();
+            assert!(steps.iter().any(|step| step.starts_with("SEARCH")), "{query}\n{steps:#?}");
+            let scans = |step: &&String| step.starts_with("SCAN") && !step.contains("json_each");
+            assert_eq!(steps.iter().find(scans), None, "{query}\n{steps:#?}");
+        }
+        db.close().await;
+    }
+}

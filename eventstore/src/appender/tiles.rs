@@ -9,7 +9,7 @@ use proofs::tile::{LEVEL_MAX, TILE_HEIGHT, TILE_WIDTH, tile_encode, tile_root};
 use super::decide::Touched;
 use crate::args;
 use crate::error::StoreError;
-use crate::sql::{Col, JsonRows, Tx, rows};
+use crate::sql::{Col, Dialect, JsonRows, Tx, rows};
 use crate::store::SHARD;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
@@ -78,12 +78,7 @@ async fn leaf_hashes(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError>
     for log in logs.iter().filter(|log| fills(log, 0) && log.size_before % WIDTH > 0) {
         ranges.push(args![&log.register, log.size_before / WIDTH * WIDTH, log.size_before]);
     }
-    let sql = format!(
-        "SELECT e.register, e.leaf_hash AS hash FROM {} AS r CROSS JOIN entry e
-         WHERE e.shard = $2 AND e.register = r.slug AND e.leaf_index >= r.low AND e.leaf_index < r.high
-         ORDER BY e.register, e.leaf_index",
-        rows(tx.dialect(), "$1", &[("slug", Col::Text), ("low", Col::Int), ("high", Col::Int)])
-    );
+    let sql = leaf_hashes_sql(tx.dialect());
     collect(tx, ranges, &sql, "entry", |_| Ok(0)).await
 }
 
@@ -97,16 +92,7 @@ async fn tile_roots(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> 
             }
         }
     }
-    let sql = format!(
-        "SELECT t.register, t.level, t.root AS hash FROM {} AS r CROSS JOIN tile t
-         WHERE t.shard = $2 AND t.register = r.slug AND t.level = r.level AND t.tile_index >= r.low AND t.tile_index < r.high
-         ORDER BY t.register, t.level, t.tile_index",
-        rows(
-            tx.dialect(),
-            "$1",
-            &[("slug", Col::Text), ("level", Col::Int), ("low", Col::Int), ("high", Col::Int)]
-        )
-    );
+    let sql = tile_roots_sql(tx.dialect());
     let above = |row: &crate::sql::Row| Ok(row.uint("level")? + 1);
     collect(tx, ranges, &sql, "tile", above).await
 }
@@ -129,4 +115,32 @@ async fn collect(
         older.entry((register, level)).or_default().push(row.hash("hash").map_err(named)?);
     }
     Ok(older)
+}
+
+fn leaf_hashes_sql(dialect: Dialect) -> String {
+    format!(
+        "SELECT e.register, e.leaf_hash AS hash FROM {} AS r CROSS JOIN entry e
+         WHERE e.shard = $2 AND e.register = r.slug AND e.leaf_index >= r.low AND e.leaf_index < r.high
+         ORDER BY e.register, e.leaf_index",
+        rows(dialect, "$1", &[("slug", Col::Text), ("low", Col::Int), ("high", Col::Int)])
+    )
+}
+
+fn tile_roots_sql(dialect: Dialect) -> String {
+    format!(
+        "SELECT t.register, t.level, t.root AS hash FROM {} AS r CROSS JOIN tile t
+         WHERE t.shard = $2 AND t.register = r.slug AND t.level = r.level AND t.tile_index >= r.low AND t.tile_index < r.high
+         ORDER BY t.register, t.level, t.tile_index",
+        rows(
+            dialect,
+            "$1",
+            &[("slug", Col::Text), ("level", Col::Int), ("low", Col::Int), ("high", Col::Int)]
+        )
+    )
+}
+
+/// All queries that look things up by a set of parameters.
+#[cfg(test)]
+pub(super) fn queries(dialect: Dialect) -> Vec<String> {
+    vec![leaf_hashes_sql(dialect), tile_roots_sql(dialect)]
 }
