@@ -66,8 +66,11 @@ impl Config {
             Some(file) => return Err(Failure::usage(format!("there is no configuration file {}", file.display()))),
             None => &inside,
         };
-        Figment::from(Serialized::defaults(Self::default()))
-            .merge(Toml::file_exact(file))
+        let mut settings = Figment::from(Serialized::defaults(Self::default()));
+        if file.exists() {
+            settings = settings.merge(Toml::file_exact(file));
+        }
+        settings
             // Which store is said on the command line, before there is any configuration.
             .merge(Env::prefixed("REESTR_").ignore(&["database", "test_postgres"]))
             .extract()

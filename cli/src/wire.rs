@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use api::registry::{Bootstrap, Registry};
-use eventstore::{Clock, Entropy, Options, Store, Target};
+use eventstore::sql::Target;
+use eventstore::{Clock, Entropy, Options, Store};
 
 use crate::args::StoreArgs;
 use crate::config::Config;
@@ -46,7 +47,7 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
         registers: fixtures::register("registers")?,
         departments: fixtures::register("departments")?,
     };
-    let made = registry.bootstrap(roots).await;
+    let made = registry.bootstrap(&roots).await;
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
     Ok(Opened { store, registry, config })
 }

@@ -35,7 +35,11 @@ async fn a_round_trip_keeps_the_root() {
             }
             let written = export(&first, name).await;
             assert_eq!(last_root(&written), last_root(&original), "{name} on {kind:?}");
-            assert_eq!(written.lines().count(), original.lines().count());
+            let entries = |text: &str| {
+                let lines = text.lines().filter(|line| line.starts_with("append-entry"));
+                lines.map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert_eq!(entries(&written), entries(&original), "{name} on {kind:?}");
 
             let copy = first.data().join("copy.rsf");
             std::fs::write(&copy, &written).unwrap();

@@ -104,7 +104,7 @@ impl Line {
             body: digest(&salt, &canonical),
         };
         let idempotency_key =
-            self.entry.idempotency_key.clone().unwrap_or_else(|| format!("line {}", hex(&self.digest)));
+            self.entry.idempotency_key.clone().unwrap_or_else(|| format!("line:{}", hex(&self.digest)));
         Ok(Prepared { statement: statement.sign(key), body: self.entry.body.clone(), salt, idempotency_key })
     }
 }

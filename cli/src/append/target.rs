@@ -85,7 +85,7 @@ impl Target {
 }
 
 fn told(refusal: &Refusal) -> String {
-    let faults = refusal.reason.faults().iter().map(|fault| format!("; {}: {}", fault.pointer, fault.message));
+    let faults = refusal.reason.faults().into_iter().map(|fault| format!("; {}: {}", fault.pointer, fault.message));
     format!("{}{}", chain(refusal), faults.collect::<String>())
 }
 

@@ -44,7 +44,7 @@ pub struct Trust {
 }
 
 /// Audits a server. `Err` means that it could not be checked, not that it is wrong.
-pub async fn run(request: &Request, progress: &Progress) -> Result<Report, CouldNotCheck> {
+pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldNotCheck> {
     let fetch = Fetch::new(&request.url, request.token.clone())?;
     let mut pins = Pins::open(request.state.clone())?;
     let listed = fetch.registers().await?;

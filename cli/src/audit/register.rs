@@ -63,7 +63,7 @@ pub fn check_key(log: &Log, trust: &Trust, report: &mut RegisterReport) {
     let Some(head) = &log.head else { return };
     match trust.definitions.current(&log.register) {
         None => report.fault(log_fault("definition", "no entry of `registers` defines this register")),
-        Some(defined) if defined.key != head.key.to_string() => {
+        Some(defined) if defined.key != head.key => {
             let detail = "the key that signs its checkpoint is not the one its definition names";
             report.fault(log_fault("checkpoint-key", detail));
         }

@@ -125,17 +125,17 @@ fn cast(today: NaiveDate) -> Result<Cast, Failure> {
 async fn platform(registry: &Registry, progress: Progress) -> Result<(), Failure> {
     let departments = fixtures::departments()?;
     let bar = progress.bar("departments", departments.len() as u64);
-    for department in &departments {
-        let done = registry.establish_department(department).await;
-        done.map_err(|error| Failure::because(&format!("department {}", department["slug"]), &error))?;
+    for department in departments {
+        let what = format!("department {}", department["slug"]);
+        registry.establish_department(department).await.map_err(|error| because(&what, &error))?;
         bar.add(1);
     }
     bar.finish();
     let registers = fixtures::registers()?;
     let bar = progress.bar("registers", registers.len() as u64);
-    for register in &registers {
-        let done = registry.define_register(register).await;
-        done.map_err(|error| because(&format!("register {}", register["slug"]), &error))?;
+    for register in registers {
+        let what = format!("register {}", register["slug"]);
+        registry.define_register(register).await.map_err(|error| because(&what, &error))?;
         bar.add(1);
     }
     bar.finish();
@@ -157,7 +157,7 @@ async fn appoint(registry: &Registry, cast: &Cast) -> Result<(), Failure> {
         effective_at: None,
         body: json!({ "official": cast.official.record, "position": "Инспектор (образец)" }),
     };
-    submit(registry, &slug("departments")?, &slug("platform")?, "demo official".to_owned(), vec![entry]).await
+    submit(registry, &slug("departments")?, &slug("platform")?, "demo:official".to_owned(), vec![entry]).await
 }
 
 /// People and their records, block by block.
@@ -170,7 +170,7 @@ async fn sample_people(registry: &Registry, cast: &Cast, people: u64, progress: 
             numbers.map(|number| household(&cast.samples.lists, number, cast.today)).collect();
         let accounts = block.iter().flatten().map(|person| account(person, cast.today)).collect::<Result<Vec<_>, _>>()?;
         let count = accounts.len() as u64;
-        submit(registry, &slug("persons")?, &slug("platform")?, format!("demo persons {first}"), accounts).await?;
+        submit(registry, &slug("persons")?, &slug("platform")?, format!("demo:persons:{first}"), accounts).await?;
         stream::iter(&cast.samples.stories)
             .map(Ok)
             .try_for_each_concurrent(CONCURRENT, |(register, owner, sample)| {
@@ -183,7 +183,7 @@ async fn sample_people(registry: &Registry, cast: &Cast, people: u64, progress: 
                         entries.extend(told.into_iter().map(entry_request).collect::<Result<Vec<_>, _>>()?);
                     }
                     for (nth, chunk) in entries.chunks(CHUNK).enumerate() {
-                        let key = format!("demo {register} {first} {nth}");
+                        let key = format!("demo:{register}:{first}:{nth}");
                         submit(registry, register, owner, key, chunk.to_vec()).await?;
                     }
                     Ok::<(), Failure>(())
@@ -254,7 +254,7 @@ fn describe(entry: &EntryRequest) -> (Option<Uuid>, String) {
 
 /// A refusal with the place of each fault: whoever writes a fixture needs it.
 pub fn because(what: &str, refusal: &Refusal) -> Failure {
-    let faults = refusal.reason.faults().iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.message));
+    let faults = refusal.reason.faults().into_iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.message));
     Failure::failed(format!("{what}: {}{}", crate::failure::chain(refusal), faults.collect::<String>()))
 }
 

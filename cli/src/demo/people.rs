@@ -62,9 +62,11 @@ pub struct Lists {
 pub enum Age {
     /// Under 18.
     Child,
-    /// 25 to 59.
+    /// 19 to 28; an adult.
+    Young,
+    /// 36 to 58.
     Adult,
-    /// 62 and over; counts as an adult too.
+    /// 66 and over; an adult too.
     Pensioner,
 }
 
@@ -133,6 +135,7 @@ pub fn household(lists: &Lists, number: u64, today: NaiveDate) -> Vec<Person> {
             6 => (false, Age::Pensioner, Some(5), None, 1),
             7 => (false, Age::Adult, None, None, 2),
             8 => (rng.random_bool(0.5), Age::Child, None, Some((7, 9)), 2),
+            4 => (true, Age::Young, None, None, 2),
             _ => (true, Age::Adult, None, None, 2),
         };
         let mut person = individual(lists, &mut rng, first + slot, male, age, today, &two_places[home]);
@@ -179,6 +182,7 @@ fn individual(
 ) -> Person {
     let years = match age {
         Age::Child => rng.random_range(0..15),
+        Age::Young => rng.random_range(19..29),
         Age::Adult => rng.random_range(36..58),
         Age::Pensioner => rng.random_range(66..86),
     };

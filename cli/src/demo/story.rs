@@ -30,6 +30,10 @@ pub struct Sample {
     /// Who is eligible.
     #[serde(default)]
     subject: Subject,
+    /// `male` or `female`, where only they are.
+    sex: Option<String>,
+    /// Years of age today, from and to, where only they are.
+    age: Option<[i32; 2]>,
     stories: Vec<Story>,
 }
 
@@ -117,6 +121,12 @@ impl Sample {
     }
 
     fn eligible(&self, person: &Person, today: NaiveDate) -> bool {
+        let of_sex = self.sex.as_ref().is_none_or(|sex| person.field("sex").as_ref() == Some(sex));
+        let of_age = self.age.is_none_or(|[from, to]| today >= person.birthday(from) && today < person.birthday(to + 1));
+        of_sex && of_age && self.is_subject(person, today)
+    }
+
+    fn is_subject(&self, person: &Person, today: NaiveDate) -> bool {
         match self.subject {
             Subject::Any => true,
             Subject::Child => person.age == Age::Child,

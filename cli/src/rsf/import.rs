@@ -40,8 +40,8 @@ pub async fn import(
     let failed = |error: api::registry::Refusal| Failure::because("the import failed", &error);
     let entered = EntryType::try_from(ENTERED.to_owned()).map_err(|error| Failure::because(ENTERED, &error))?;
     let updated = EntryType::try_from(UPDATED.to_owned()).map_err(|error| Failure::because(UPDATED, &error))?;
-    registry.establish_department(&department(owner)).await.map_err(failed)?;
-    registry.define_register(&definition(&rsf, register, owner)).await.map_err(failed)?;
+    registry.establish_department(department(owner)).await.map_err(failed)?;
+    registry.define_register(definition(&rsf, register, owner)).await.map_err(failed)?;
 
     let file = hex(&Sha256::digest(text.as_bytes()));
     let bar = progress.bar("entries imported", rsf.user.len() as u64);
@@ -54,7 +54,7 @@ pub async fn import(
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut request = AppendRequest::new(register.clone(), Actor::local(owner.clone()), entries);
-        request.idempotency_key = Some(format!("rsf {file} {first}"));
+        request.idempotency_key = Some(format!("rsf:{file}:{first}"));
         registry.append(request).await.map_err(|error| refused(&rsf, first, error))?;
         bar.add(chunk.len() as u64);
     }

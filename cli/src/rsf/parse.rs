@@ -30,8 +30,6 @@ pub struct Entry {
     pub key: String,
     /// RFC 3339, to the second, as the file has it.
     pub timestamp: String,
-    /// SHA-256 of the item's bytes, hexadecimal.
-    pub item_hash: String,
     /// The item: a flat JSON object.
     pub item: Value,
 }
@@ -81,7 +79,7 @@ pub fn parse(text: &str) -> Result<Rsf, RsfError> {
 #[derive(Default)]
 struct Reader {
     lines: usize,
-    items: HashMap<String, (Value, usize, bool)>,
+    items: HashMap<String, Value>,
     system: Vec<Entry>,
     user: Vec<Entry>,
     tree: Frontier,
@@ -128,7 +126,7 @@ impl Reader {
             return Err("the item is not in canonical form (members sorted, no spaces)".to_owned());
         }
         let hash = hex(&Sha256::digest(item.as_bytes()));
-        if self.items.insert(hash, (value, self.lines + 1, false)).is_some() {
+        if self.items.insert(hash, value).is_some() {
             return Err("the same item was added before".to_owned());
         }
         Ok(())
@@ -138,11 +136,10 @@ impl Reader {
         let item_hash = item
             .strip_prefix("sha-256:")
             .ok_or_else(|| "the item's hash does not begin with sha-256:".to_owned())?;
-        let (value, _, used) = self
+        let value = self
             .items
-            .get_mut(item_hash)
+            .get(item_hash)
             .ok_or_else(|| format!("no item with the hash sha-256:{item_hash} was added before"))?;
-        *used = true;
         if key.is_empty() {
             return Err("the key is empty".to_owned());
         }
@@ -153,7 +150,6 @@ impl Reader {
             line: self.lines + 1,
             key: key.to_owned(),
             timestamp: timestamp.to_owned(),
-            item_hash: item_hash.to_owned(),
             item: value.clone(),
         };
         if part == "system" {
@@ -182,9 +178,6 @@ impl Reader {
     }
 
     fn finish(self) -> Result<Rsf, RsfError> {
-        if let Some((_, line, _)) = self.items.values().filter(|(_, _, used)| !used).min_by_key(|item| item.1) {
-            return Err(RsfError { line: *line, what: "the item is named by no entry".to_owned() });
-        }
         if !self.asserted {
             let what = "the file does not end with assert-root-hash: it may have been cut off".to_owned();
             return Err(RsfError { line: self.lines, what });
