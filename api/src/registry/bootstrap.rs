@@ -75,7 +75,9 @@ impl Registry {
         let current = knowledge.definitions.current(&definition.slug);
         let (record, entry_type, body) = match current {
             Some(current) if current.definition.to_json() == definition.to_json() => return Ok(Change::None),
-            Some(current) => (Some(current.record), REDEFINED, domain::register::body(&document, &current.key)),
+            Some(current) => {
+                (Some(current.record), REDEFINED, domain::register::body(&document, &current.key))
+            }
             None => (None, DEFINED, json!({ "slug": definition.slug, "definition": document })),
         };
         self.append_as_platform(REGISTERS, record, entry_type, body).await

@@ -2,6 +2,10 @@
 
 extern crate reestr_api as api;
 
+mod appending;
 mod authorisation;
 mod database;
+mod founding;
+mod reading;
+mod verifying;
 mod world;
