@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::args::StoreArgs;
 use crate::failure::Failure;
 
+/// What is logged when nothing is said: our own events, and of others what is wrong.
+const LOG_DEFAULT: &str = "warn,reestr=info";
+
 /// All settings. `docs/operators.md` describes each.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
@@ -52,12 +55,20 @@ impl Default for Config {
             requests_burst: 2_000,
             issuers: Vec::new(),
             log_format: LogFormat::Text,
-            log: "warn,reestr=info,api=info,eventstore=info,projections=info".to_owned(),
+            log: LOG_DEFAULT.to_owned(),
         }
     }
 }
 
 impl Config {
+    /// For the demo, whose terminal is for reading: unless the settings say otherwise, only what is wrong is logged.
+    pub fn quiet(mut self) -> Self {
+        if self.log == LOG_DEFAULT {
+            "warn".clone_into(&mut self.log);
+        }
+        self
+    }
+
     /// Reads the settings of a store. The error names the setting and where it came from.
     pub fn read(store: &StoreArgs) -> Result<Self, Failure> {
         let inside = store.data.join("reestr.toml");

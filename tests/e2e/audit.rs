@@ -30,6 +30,8 @@ async fn intruder(data: &Path) -> SqliteConnection {
 struct Drill {
     what: &'static str,
     sql: &'static str,
+    /// The entry that is tampered with.
+    index: u64,
     found_by: &'static [&'static str],
 }
 
@@ -37,32 +39,38 @@ const DRILLS: &[Drill] = &[
     Drill {
         what: "a body is changed",
         sql: "UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), 'number', 'nomber') AS BLOB) WHERE register = 'driving-licences' AND leaf_index = 5",
-        found_by: &["digest"],
+        index: 5,
+        found_by: &["listing", "digest"],
     },
     Drill {
         what: "a salt is changed",
         sql: "UPDATE entry SET salt = randomblob(16) WHERE register = 'driving-licences' AND leaf_index = 6",
-        found_by: &["digest"],
+        index: 6,
+        found_by: &["listing", "digest"],
     },
     Drill {
         what: "two bodies are swapped",
         sql: "UPDATE entry SET body = (SELECT b.body FROM entry b WHERE b.register = 'driving-licences' AND b.leaf_index = 8), salt = (SELECT b.salt FROM entry b WHERE b.register = 'driving-licences' AND b.leaf_index = 8) WHERE register = 'driving-licences' AND leaf_index = 7",
-        found_by: &["digest"],
+        index: 7,
+        found_by: &["listing", "digest"],
     },
     Drill {
         what: "an entry is back-dated",
         sql: "UPDATE entry SET recorded_at = recorded_at - 86400000 WHERE register = 'driving-licences' AND leaf_index = 9",
-        found_by: &["root", "recorded-order", "tile"],
+        index: 9,
+        found_by: &["root", "recorded-order", "tile", "bundle"],
     },
     Drill {
         what: "a leaf hash is changed",
         sql: "UPDATE entry SET leaf_hash = randomblob(32) WHERE register = 'driving-licences' AND leaf_index = 3",
-        found_by: &["tile", "root"],
+        index: 3,
+        found_by: &["tile", "root", "bundle"],
     },
     Drill {
         what: "a statement is replaced by that of another record",
         sql: "UPDATE entry SET statement = (SELECT b.statement FROM entry b WHERE b.register = 'driving-licences' AND b.leaf_index = 1) WHERE register = 'driving-licences' AND leaf_index = 2",
-        found_by: &["root", "version-without-gaps"],
+        index: 2,
+        found_by: &["root", "version-without-gaps", "bundle"],
     },
 ];
 
@@ -94,6 +102,9 @@ async fn each_drill_is_found_and_an_honest_copy_is_not() {
         let server = Server::start("serve", &copy.args()).await;
         let (code, report) = audit(&server.url, &["--register", REGISTER, "--token-file", &token]).await;
         assert_eq!(code, 1, "{}: not found: {report}", drill.what);
+        let faults = report["registers"].as_array().unwrap().iter().flat_map(|r| r["faults"].as_array().unwrap());
+        let located = faults.filter(|fault| fault["index"] == drill.index).count();
+        assert!(located > 0, "{}: entry {} is not named: {report}", drill.what, drill.index);
         let rules = rules(&report);
         assert!(drill.found_by.iter().any(|rule| rules.iter().any(|found| found == rule)), "{}: {rules:?}", drill.what);
         println!("{}: {}", drill.what, rules.join(", "));

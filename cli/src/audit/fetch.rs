@@ -89,6 +89,12 @@ struct Listed {
     slug: Slug,
 }
 
+/// Whether an answer is evidence: the checkpoint promises the thing, and the server has not got it, or cannot read it.
+/// A server that is merely busy or away answers otherwise.
+fn is_fault(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 /// A client for one server.
 pub struct Fetch {
     client: reqwest::Client,
@@ -126,26 +132,43 @@ impl Fetch {
         Ok(self.text(&format!("/v1/registers/{register}/key")).await?.trim_end().to_owned())
     }
 
-    /// A tile or entry bundle; `None` where the server has none.
+    /// A tile or entry bundle; `None` where the server has none, or cannot read what it has.
     pub async fn tile(&self, register: &Slug, path: &TilePath) -> Result<Option<Vec<u8>>, CouldNotCheck> {
         match self.bytes(&format!("/v1/registers/{register}/{path}")).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(CouldNotCheck::Status { status: StatusCode::NOT_FOUND | StatusCode::GONE, .. }) => Ok(None),
+            Err(CouldNotCheck::Status { status, .. }) if is_fault(status) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// A page of entries with the bodies that may be seen, from this index on. `None`: none may be seen at all.
-    pub async fn entries(&self, register: &Slug, from: u64) -> Result<Option<Vec<Served>>, CouldNotCheck> {
-        let after = from.checked_sub(1).map_or(String::new(), |after| format!("&after={after}"));
-        match self.json::<Page<Served>>(&format!("/v1/registers/{register}/entries?limit={PAGE}{after}")).await {
-            Ok(page) => Ok(Some(page.items)),
+    /// Entries with the bodies that may be seen, so many from this index on. `None`: none may be seen at all.
+    ///
+    /// Where the server cannot read what it has, entries are asked for one by one, and those that it cannot show are
+    /// left out: that is found by whoever compares the list with the log.
+    pub async fn entries(&self, register: &Slug, from: u64, count: u64) -> Result<Option<Vec<Served>>, CouldNotCheck> {
+        match self.page(register, from, PAGE.max(count)).await {
+            Err(CouldNotCheck::Status { status: StatusCode::INTERNAL_SERVER_ERROR, .. }) => {}
             Err(CouldNotCheck::Status {
                 status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND,
                 ..
-            }) => Ok(None),
-            Err(error) => Err(error),
+            }) => return Ok(None),
+            answer => return answer.map(Some),
         }
+        let mut served = Vec::new();
+        for index in from..from + count {
+            match self.page(register, index, 1).await {
+                Ok(items) => served.extend(items),
+                Err(CouldNotCheck::Status { status, .. }) if is_fault(status) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(served))
+    }
+
+    async fn page(&self, register: &Slug, from: u64, limit: u64) -> Result<Vec<Served>, CouldNotCheck> {
+        let after = from.checked_sub(1).map_or(String::new(), |after| format!("&after={after}"));
+        let page: Page<Served> = self.json(&format!("/v1/registers/{register}/entries?limit={limit}{after}")).await?;
+        Ok(page.items)
     }
 
     async fn text(&self, path: &str) -> Result<String, CouldNotCheck> {

@@ -126,22 +126,16 @@ pub async fn walk(
     .buffered(AHEAD);
     while let Some((path, bundle)) = bundles.try_next().await? {
         let first = path.index * u64::from(TILE_WIDTH);
-        let leaves = bundle.as_deref().map(bundle_decode);
-        let leaves = match leaves {
+        let leaves = match bundle.as_deref().map(bundle_decode) {
             Some(Ok(leaves)) if leaves.len() == usize::from(path.width) => leaves,
-            Some(Ok(leaves)) => {
-                let detail = format!("{path} holds {} entries, not {}", leaves.len(), path.width);
-                report.fault(Fault { index: Some(first), record: None, rule: "bundle", detail });
-                return Ok(false);
-            }
-            Some(Err(error)) => {
-                let detail = format!("{path}: {error}");
-                report.fault(Fault { index: Some(first), record: None, rule: "bundle", detail });
-                return Ok(false);
-            }
-            None => {
-                let detail = format!("{path} is not served though the checkpoint covers it");
-                report.fault(Fault { index: Some(first), record: None, rule: "bundle", detail });
+            broken => {
+                let detail = match broken {
+                    Some(Ok(leaves)) => format!("{path} holds {} entries, not {}", leaves.len(), path.width),
+                    Some(Err(error)) => format!("{path}: {error}"),
+                    None => format!("{path} is not served, though the checkpoint covers it"),
+                };
+                let index = first_unserved(fetch, log, path).await?;
+                report.fault(Fault { index: Some(index), record: None, rule: "bundle", detail });
                 return Ok(false);
             }
         };
@@ -154,6 +148,21 @@ pub async fn walk(
     compare_roots(head, &hashing, report);
     compare_tiles(fetch, log, size, &hashing, report).await?;
     Ok(true)
+}
+
+/// The first entry of a bundle that is not served: partial bundles end before it.
+async fn first_unserved(fetch: &Fetch, log: &Log, path: &TilePath) -> Result<u64, CouldNotCheck> {
+    let (mut served, mut unserved) = (0, path.width);
+    while served + 1 < unserved {
+        let width = served.midpoint(unserved);
+        let part = TilePath { width, ..*path };
+        let bundle = fetch.tile(&log.register, &part).await?;
+        match bundle.as_deref().map(bundle_decode) {
+            Some(Ok(leaves)) if leaves.len() == usize::from(width) => served = width,
+            _ => unserved = width,
+        }
+    }
+    Ok(path.index * u64::from(TILE_WIDTH) + u64::from(unserved) - 1)
 }
 
 fn compare_roots(head: &Pin, hashing: &Hashing, report: &mut RegisterReport) {

@@ -93,7 +93,7 @@ async fn read(fetch: &Fetch, mut log: Log) -> Result<Read, CouldNotCheck> {
     walk(fetch, &log, &mut report, async |first, leaves, report| {
         report.entries += leaves.len() as u64;
         let checked = parse(first, &leaves, report);
-        match fetch.entries(&log.register, first).await? {
+        match fetch.entries(&log.register, first, leaves.len() as u64).await? {
             Some(served) => bodies.extend(check_bodies(&checked, served, report)),
             None => report.fault(log_fault("listing", "the entries of this register are for anyone, and are not shown")),
         }

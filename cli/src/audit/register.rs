@@ -33,7 +33,7 @@ pub async fn verify(fetch: &Fetch, mut log: Log, trust: &Trust, bar: &Bar) -> Re
             entries.along(entry, report);
         }
         if sees_bodies {
-            match fetch.entries(&log.register, first).await? {
+            match fetch.entries(&log.register, first, count).await? {
                 Some(served) => drop(check_bodies(&leaves, served, report)),
                 None => sees_bodies = false,
             }
@@ -168,7 +168,7 @@ pub fn check_bodies(leaves: &[Checked], served: Vec<Served>, report: &mut Regist
             report.fault(Fault { index: Some(*index), record: Some(statement.record), rule, detail });
         };
         let Some(served) = served.get(index) else {
-            fault("listing", "the entry is in the log, but not in the list of entries");
+            fault("listing", "the entry is in the log, but the server does not show it in the list of entries");
             continue;
         };
         if served.statement != leaf.statement.as_str() {

@@ -23,7 +23,7 @@ const CATCH_UP: Duration = Duration::from_secs(3600);
 
 /// Fills a store with samples, serves it, and says what to try.
 pub async fn run(args: Demo) -> Result<(), Failure> {
-    log(&Config::read(&args.store)?)?;
+    log(&Config::read(&args.store)?.quiet())?;
     let opened = wire::open(&args.store).await?;
     let data = args.store.data.clone();
     std::fs::create_dir_all(&data)
