@@ -74,7 +74,9 @@ impl Config {
         let inside = store.data.join("reestr.toml");
         let file: &Path = match &store.config {
             Some(file) if file.exists() => file,
-            Some(file) => return Err(Failure::usage(format!("there is no configuration file {}", file.display()))),
+            Some(file) => {
+                return Err(Failure::usage(format!("there is no configuration file {}", file.display())));
+            }
             None => &inside,
         };
         let mut settings = Figment::from(Serialized::defaults(Self::default()));

@@ -20,9 +20,13 @@ pub fn generate(path: &Path, entropy: &dyn Entropy) -> Result<PublicKey, Failure
     let key = PrivateKey::from_seed(&seed);
     let mut jwk = serde_json::to_value(key.public().jwk()).map_err(|e| Failure::because("the key", &e))?;
     jwk["d"] = json!(URL_SAFE_NO_PAD.encode(key.seed()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        Failure::usage(format!("cannot make the key file {}: {error}; an existing file is never overwritten", path.display()))
-    })?;
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
+            Failure::usage(format!(
+                "cannot make the key file {}: {error}; an existing file is never overwritten",
+                path.display()
+            ))
+        })?;
     let written = writeln!(file, "{jwk}").and_then(|()| file.sync_all());
     written.map_err(|error| Failure::because("the key file could not be written", &error))?;
     Ok(key.public())
@@ -31,7 +35,9 @@ pub fn generate(path: &Path, entropy: &dyn Entropy) -> Result<PublicKey, Failure
 /// Reads a private key file. Errors never repeat what is in it.
 pub fn read(path: &Path) -> Result<PrivateKey, Failure> {
     let jwk = json_file(path)?;
-    let wrong = |what: &str| Failure::usage(format!("{} {what}; `reestr keys generate FILE` makes one", path.display()));
+    let wrong = |what: &str| {
+        Failure::usage(format!("{} {what}; `reestr keys generate FILE` makes one", path.display()))
+    };
     let seed = jwk.get("d").and_then(Value::as_str).ok_or_else(|| wrong("has no private key (member d)"))?;
     let seed: [u8; 32] = URL_SAFE_NO_PAD
         .decode(seed)

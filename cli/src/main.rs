@@ -55,7 +55,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Replay(args) => commands::replay::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Token(args) => commands::token::run(args).await,
-        Command::Reference => commands::reference::run(),
+        Command::Reference => {
+            commands::reference::run();
+            Ok(())
+        }
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -24,24 +24,26 @@ impl Progress {
 
     /// Begins a piece of work of `total` units.
     pub fn bar(self, what: &'static str, total: u64) -> Bar {
-        let bar = match self {
+        let shown = match self {
             Self::Bars => {
                 let bar = ProgressBar::new(total);
-                let style = ProgressStyle::with_template("{msg:>24} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}");
+                let style = ProgressStyle::with_template(
+                    "{msg:>24} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+                );
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 bar.set_message(what);
                 Some(bar)
             }
             Self::Lines | Self::Silent => None,
         };
-        Bar { what, bar, done: AtomicU64::new(0), lines: matches!(self, Self::Lines) }
+        Bar { what, shown, done: AtomicU64::new(0), lines: matches!(self, Self::Lines) }
     }
 }
 
 /// One piece of work under way.
 pub struct Bar {
     what: &'static str,
-    bar: Option<ProgressBar>,
+    shown: Option<ProgressBar>,
     done: AtomicU64,
     lines: bool,
 }
@@ -50,14 +52,14 @@ impl Bar {
     /// So many more units are done.
     pub fn add(&self, units: u64) {
         self.done.fetch_add(units, Ordering::Relaxed);
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.shown {
             bar.inc(units);
         }
     }
 
     /// All is done.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.shown {
             bar.finish();
         } else if self.lines {
             eprintln!("{}: {}", self.what, self.done.load(Ordering::Relaxed));

@@ -32,9 +32,9 @@ impl Serving {
     pub async fn prepare(opened: Opened, listen: Option<SocketAddr>) -> Result<Self, Failure> {
         let config = &opened.config;
         let listen = listen.unwrap_or(config.listen);
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|error| Failure::usage(format!("cannot listen on {listen}: {error}; --listen ADDR names another")))?;
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            Failure::usage(format!("cannot listen on {listen}: {error}; --listen ADDR names another"))
+        })?;
         let address = listener.local_addr().map_err(|error| Failure::because("the socket", &error))?;
         let token_issuer = token_issuer(&opened).await?;
         let authenticator = Authenticator::new(&token_issuer, &config.issuers, Arc::new(SystemClock))
@@ -59,7 +59,9 @@ impl Serving {
     pub async fn run(self, after: &str) -> Result<(), Failure> {
         let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
         let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-            return Err(Failure::failed("signals cannot be received, so the server could not be ended cleanly"));
+            return Err(Failure::failed(
+                "signals cannot be received, so the server could not be ended cleanly",
+            ));
         };
         let shutdown = async move {
             tokio::select! {
@@ -102,7 +104,8 @@ pub fn log(config: &Config) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
         .map_err(|error| Failure::usage(format!("the setting log is wrong: {error}")))?;
     let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let set = match config.log_format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),

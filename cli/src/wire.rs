@@ -28,20 +28,22 @@ pub struct Opened {
 /// Opens a store, making it when it is new.
 pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let config = Config::read(args)?;
-    let target = match &args.database {
-        Some(url) => Target::Postgres(url.clone()),
-        None => {
-            std::fs::create_dir_all(&args.data)
-                .map_err(|error| Failure::usage(format!("cannot make the directory {}: {error}", args.data.display())))?;
-            Target::Sqlite(args.data.join(STORE_FILE))
-        }
+    let target = if let Some(url) = &args.database {
+        Target::Postgres(url.clone())
+    } else {
+        std::fs::create_dir_all(&args.data).map_err(|error| {
+            Failure::usage(format!("cannot make the directory {}: {error}", args.data.display()))
+        })?;
+        Target::Sqlite(args.data.join(STORE_FILE))
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let options = Options::new(target, config.log_name.clone(), clock, entropy);
-    let store = Store::open(options).await.map_err(|error| Failure::because("the store cannot be opened", &error))?;
-    let registry =
-        Registry::open(store.clone()).await.map_err(|error| Failure::because("the registers cannot be read", &error))?;
+    let store =
+        Store::open(options).await.map_err(|error| Failure::because("the store cannot be opened", &error))?;
+    let registry = Registry::open(store.clone())
+        .await
+        .map_err(|error| Failure::because("the registers cannot be read", &error))?;
     let roots = Bootstrap {
         platform: fixtures::department("platform")?,
         registers: fixtures::register("registers")?,

@@ -11,8 +11,11 @@ use crate::shared::{REGISTER, append, audit, demo, entry, rules};
 
 /// Lets an intruder at the file past the triggers that refuse changes, as one with the file in hand would be.
 async fn intruder(data: &Path) -> SqliteConnection {
-    let mut connection =
-        SqliteConnectOptions::new().filename(data.join("reestr.db")).connect().await.expect("the store's file");
+    let mut connection = SqliteConnectOptions::new()
+        .filename(data.join("reestr.db"))
+        .connect()
+        .await
+        .expect("the store's file");
     let triggers: Vec<(String,)> = sqlx::query_as("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         .fetch_all(&mut connection)
         .await
@@ -102,11 +105,16 @@ async fn each_drill_is_found_and_an_honest_copy_is_not() {
         let server = Server::start("serve", &copy.args()).await;
         let (code, report) = audit(&server.url, &["--register", REGISTER, "--token-file", &token]).await;
         assert_eq!(code, 1, "{}: not found: {report}", drill.what);
-        let faults = report["registers"].as_array().unwrap().iter().flat_map(|r| r["faults"].as_array().unwrap());
+        let faults =
+            report["registers"].as_array().unwrap().iter().flat_map(|r| r["faults"].as_array().unwrap());
         let located = faults.filter(|fault| fault["index"] == drill.index).count();
         assert!(located > 0, "{}: entry {} is not named: {report}", drill.what, drill.index);
         let rules = rules(&report);
-        assert!(drill.found_by.iter().any(|rule| rules.iter().any(|found| found == rule)), "{}: {rules:?}", drill.what);
+        assert!(
+            drill.found_by.iter().any(|rule| rules.iter().any(|found| found == rule)),
+            "{}: {rules:?}",
+            drill.what
+        );
         println!("{}: {}", drill.what, rules.join(", "));
         server.stop().await;
     }
@@ -124,7 +132,8 @@ async fn a_rolled_back_and_a_forked_register_are_found() {
     std::fs::copy(store.data().join("reestr.db"), &last_week).unwrap();
 
     let server = Server::start("serve", &store.args()).await;
-    let (status, answer) = append(&server, &tokens["department"], "fork-1", &entry(&store, 111_111)).await.unwrap();
+    let (status, answer) =
+        append(&server, &tokens["department"], "fork-1", &entry(&store, 111_111)).await.unwrap();
     assert_eq!(status, 201, "{answer}");
     let (code, report) = audit(&server.url, &["--state", state]).await;
     assert_eq!(code, 0, "{report}");
@@ -138,7 +147,8 @@ async fn a_rolled_back_and_a_forked_register_are_found() {
     let (code, report) = audit(&server.url, &["--state", state]).await;
     assert_eq!((code, rules(&report)), (1, vec!["consistency".to_owned()]), "rolled back: {report}");
 
-    let (status, _) = append(&server, &tokens["department"], "fork-2", &entry(&store, 222_222)).await.unwrap();
+    let (status, _) =
+        append(&server, &tokens["department"], "fork-2", &entry(&store, 222_222)).await.unwrap();
     assert_eq!(status, 201);
     for _ in 0..2 {
         // The kept state is not overwritten by a faulty register: the fault is found again.

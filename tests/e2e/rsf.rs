@@ -72,7 +72,8 @@ async fn a_false_promise_is_refused_and_leaves_nothing() {
 
         let server = Server::start("serve", &store.args()).await;
         let registers = server.get("/v1/registers", None).await;
-        let slugs: Vec<_> = registers["items"].as_array().unwrap().iter().map(|r| r["slug"].clone()).collect();
+        let slugs: Vec<_> =
+            registers["items"].as_array().unwrap().iter().map(|r| r["slug"].clone()).collect();
         assert!(!slugs.iter().any(|slug| slug == "country"), "{slugs:?}");
         server.stop().await;
     }

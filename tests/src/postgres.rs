@@ -49,8 +49,7 @@ impl Drop for Database {
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let mut connection =
-                    PgConnection::connect(&server).await.map_err(std::io::Error::other)?;
+                let mut connection = PgConnection::connect(&server).await.map_err(std::io::Error::other)?;
                 let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
                 connection.execute(sqlx::AssertSqlSafe(drop)).await.map_err(std::io::Error::other)
             })
@@ -74,11 +73,15 @@ impl Cluster {
         let port = free_port();
         let cluster = Self { directory, port };
         if is_root() {
-            let owned = std::process::Command::new("chown").arg("postgres").arg(cluster.directory.path()).status();
+            let owned =
+                std::process::Command::new("chown").arg("postgres").arg(cluster.directory.path()).status();
             assert!(owned.expect("chown is there").success());
         }
         let data = cluster.data();
-        cluster.tool("initdb", &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
+        cluster.tool(
+            "initdb",
+            &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+        );
         cluster.resume();
         cluster
     }
@@ -143,6 +146,9 @@ fn free_port() -> u16 {
 /// Where Debian keeps PostgreSQL's programs: the newest version there is.
 fn programs() -> std::path::PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed by tests/run");
-    let newest = versions.flatten().map(|version| version.path().join("bin")).filter(|bin| bin.join("pg_ctl").exists());
+    let newest = versions
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .filter(|bin| bin.join("pg_ctl").exists());
     newest.max().expect("PostgreSQL's programs are installed by tests/run")
 }

@@ -128,7 +128,8 @@ impl Server {
     /// Asks it to end (SIGTERM), and gives what it printed after it listened.
     pub async fn stop(mut self) -> String {
         self.signal("-TERM").await;
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("waited");
+        let status =
+            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("waited");
         assert!(status.success(), "the server did not end cleanly: {status}");
         self.output.take().expect("once").await.unwrap_or_default()
     }

@@ -69,7 +69,10 @@ impl Line {
             format!("{error}; a line is {{\"type\", \"effective_at\", \"body\"}}, with \"record\" and \"version\" to continue one")
         })?;
         if entry.record.is_some() != entry.version.is_some() {
-            return Err("\"record\" and \"version\" go together: both to continue a record, neither for a new one".to_owned());
+            return Err(
+                "\"record\" and \"version\" go together: both to continue a record, neither for a new one"
+                    .to_owned(),
+            );
         }
         Ok(Self { number, entry, digest: digest.finalize().into() })
     }
@@ -88,7 +91,8 @@ impl Line {
         key: &PrivateKey,
         entropy: &dyn Entropy,
     ) -> Result<Prepared, String> {
-        let canonical = proofs::jcs::canonical(&self.entry.body).map_err(|error| format!("the body: {error}"))?;
+        let canonical =
+            proofs::jcs::canonical(&self.entry.body).map_err(|error| format!("the body: {error}"))?;
         let mut salt = [0; 16];
         entropy.fill(&mut salt);
         let salt = Salt(salt);

@@ -45,12 +45,17 @@ impl Target {
     pub async fn open(args: &Append) -> Result<Self, Failure> {
         let (Some(url), Some(file)) = (&args.url, &args.token_file) else {
             let opened = Box::new(wire::open(&args.store).await?);
-            return Ok(Self::Local { opened, register: args.register.clone(), department: args.department.clone() });
+            return Ok(Self::Local {
+                opened,
+                register: args.register.clone(),
+                department: args.department.clone(),
+            });
         };
-        let token = fs::read_to_string(file)
-            .map_err(|error| Failure::usage(format!("cannot read the token in {}: {error}", file.display())))?;
+        let token = fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("cannot read the token in {}: {error}", file.display()))
+        })?;
         let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .build()
             .map_err(|error| Failure::because("the HTTP client", &error))?;
         let url = format!("{}/v1/registers/{}/entries", url.trim_end_matches('/'), args.register);
@@ -85,7 +90,8 @@ impl Target {
 }
 
 fn told(refusal: &Refusal) -> String {
-    let faults = refusal.reason.faults().into_iter().map(|fault| format!("; {}: {}", fault.pointer, fault.message));
+    let faults =
+        refusal.reason.faults().into_iter().map(|fault| format!("; {}: {}", fault.pointer, fault.message));
     format!("{}{}", chain(refusal), faults.collect::<String>())
 }
 
@@ -123,7 +129,10 @@ async fn post(client: &reqwest::Client, url: &str, token: &str, entry: &Prepared
 }
 
 fn busy(status: StatusCode) -> bool {
-    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY)
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY
+    )
 }
 
 /// A problem document (RFC 9457) in one sentence, without what was sent.
@@ -131,7 +140,8 @@ async fn problem(response: reqwest::Response) -> String {
     let status = response.status();
     let problem: Value = response.json().await.unwrap_or(Value::Null);
     let said = |member: &str| problem.get(member).and_then(Value::as_str).map(str::to_owned);
-    let mut parts: Vec<String> = [said("title"), said("detail"), said("action")].into_iter().flatten().collect();
+    let mut parts: Vec<String> =
+        [said("title"), said("detail"), said("action")].into_iter().flatten().collect();
     for fault in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let member = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default();
         parts.push(format!("{}: {}", member("pointer"), member("detail")));

@@ -14,7 +14,7 @@ const RESPONSE_BYTES_MAX: usize = 64 << 20;
 /// Entries asked for in one page: the size of a bundle.
 const PAGE: u64 = 256;
 /// A server that says nothing for so long cannot be checked.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Requests that a busy server is sent, and the longest wait between two that it may ask for.
 const ATTEMPTS: u32 = 30;
@@ -145,8 +145,13 @@ impl Fetch {
     ///
     /// Where the server cannot read what it has, entries are asked for one by one, and those that it cannot show are
     /// left out: that is found by whoever compares the list with the log.
-    pub async fn entries(&self, register: &Slug, from: u64, count: u64) -> Result<Option<Vec<Served>>, CouldNotCheck> {
-        match self.page(register, from, PAGE.max(count)).await {
+    pub async fn entries(
+        &self,
+        register: &Slug,
+        from: u64,
+        count: u64,
+    ) -> Result<Option<Vec<Served>>, CouldNotCheck> {
+        match self.page(register, from).await {
             Err(CouldNotCheck::Status { status: StatusCode::INTERNAL_SERVER_ERROR, .. }) => {}
             Err(CouldNotCheck::Status {
                 status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND,
@@ -156,8 +161,8 @@ impl Fetch {
         }
         let mut served = Vec::new();
         for index in from..from + count {
-            match self.page(register, index, 1).await {
-                Ok(items) => served.extend(items),
+            match self.json(&format!("/v1/registers/{register}/entries/{index}")).await {
+                Ok(item) => served.push(item),
                 Err(CouldNotCheck::Status { status, .. }) if is_fault(status) => {}
                 Err(error) => return Err(error),
             }
@@ -165,9 +170,10 @@ impl Fetch {
         Ok(Some(served))
     }
 
-    async fn page(&self, register: &Slug, from: u64, limit: u64) -> Result<Vec<Served>, CouldNotCheck> {
+    async fn page(&self, register: &Slug, from: u64) -> Result<Vec<Served>, CouldNotCheck> {
         let after = from.checked_sub(1).map_or(String::new(), |after| format!("&after={after}"));
-        let page: Page<Served> = self.json(&format!("/v1/registers/{register}/entries?limit={limit}{after}")).await?;
+        let page: Page<Served> =
+            self.json(&format!("/v1/registers/{register}/entries?limit={PAGE}{after}")).await?;
         Ok(page.items)
     }
 
@@ -186,18 +192,24 @@ impl Fetch {
     }
 
     /// Sends a request again while the server says that it is busy.
-    async fn patient(&self, request: &reqwest::RequestBuilder, url: &str) -> Result<reqwest::Response, CouldNotCheck> {
+    async fn patient(
+        &self,
+        request: &reqwest::RequestBuilder,
+        url: &str,
+    ) -> Result<reqwest::Response, CouldNotCheck> {
         let mut attempt = 0;
         loop {
             let again = request.try_clone().ok_or_else(|| CouldNotCheck::Url(url.to_owned()))?;
             let sent = again.send().await;
             let response = sent.map_err(|source| CouldNotCheck::Http { url: url.to_owned(), source })?;
-            let busy = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            let busy =
+                matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             attempt += 1;
             if !busy || attempt == ATTEMPTS {
                 return Ok(response);
             }
-            let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+            let asked =
+                response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
             tokio::time::sleep(Duration::from_secs(asked.unwrap_or(1).min(WAIT_SECONDS_MAX))).await;
         }
     }

@@ -9,9 +9,9 @@ use proofs::slug::Slug;
 use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, paths, tile_root};
 
 use super::fetch::{CouldNotCheck, Fetch};
+use super::log_fault;
 use super::report::{Fault, RegisterReport};
 use super::state::{Pin, Pins};
-use super::log_fault;
 
 /// Bundles fetched ahead: enough to hide a network's latency, few enough to hold in memory (16 × 256 leaves).
 const AHEAD: usize = 16;
@@ -41,7 +41,10 @@ impl Log {
         }
         if let (Some(head), Some(kept)) = (&log.head, &log.kept) {
             if head.key != kept.key {
-                log.faults.push(log_fault("key-changed", "the register's key is not the one kept from the last audit"));
+                log.faults.push(log_fault(
+                    "key-changed",
+                    "the register's key is not the one kept from the last audit",
+                ));
             }
             if head.checkpoint.size < kept.checkpoint.size {
                 let detail = format!(
@@ -120,10 +123,11 @@ pub async fn walk(
     let size = head.checkpoint.size;
     let mut hashing = Hashing::new(log);
     let paths: Vec<TilePath> = paths(size).filter(|path| path.level == TileLevel::Entries).collect();
-    let mut bundles = stream::iter(paths.iter().map(|path| async move {
-        Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, path).await?))
-    }))
-    .buffered(AHEAD);
+    let mut bundles =
+        stream::iter(paths.iter().map(|path| async move {
+            Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, path).await?))
+        }))
+        .buffered(AHEAD);
     while let Some((path, bundle)) = bundles.try_next().await? {
         let first = path.index * u64::from(TILE_WIDTH);
         let leaves = match bundle.as_deref().map(bundle_decode) {
@@ -179,7 +183,8 @@ fn compare_roots(head: &Pin, hashing: &Hashing, report: &mut RegisterReport) {
         if root == now {
             report.consistent_with = Some(size);
         } else {
-            let detail = format!("the first {size} entries are not those of the last audit: the past was rewritten");
+            let detail =
+                format!("the first {size} entries are not those of the last audit: the past was rewritten");
             report.fault(log_fault("consistency", detail));
         }
     }

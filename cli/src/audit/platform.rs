@@ -41,7 +41,11 @@ struct Read {
 }
 
 /// Verifies both registers, and gives what they say with the outcome of each.
-pub async fn verify(fetch: &Fetch, pins: &Pins, progress: Progress) -> Result<(Trust, Vec<Outcome>), CouldNotCheck> {
+pub async fn verify(
+    fetch: &Fetch,
+    pins: &Pins,
+    progress: Progress,
+) -> Result<(Trust, Vec<Outcome>), CouldNotCheck> {
     let (departments, registers) = at_rest(fetch, pins).await?;
     let bar = progress.bar("platform entries", departments.size() + registers.size());
     let mut departments = read(fetch, departments).await?;
@@ -68,9 +72,7 @@ pub async fn verify(fetch: &Fetch, pins: &Pins, progress: Progress) -> Result<(T
 
 /// Both logs as of one moment: an entry of either may rest on an entry of the other.
 async fn at_rest(fetch: &Fetch, pins: &Pins) -> Result<(Log, Log), CouldNotCheck> {
-    let named = |name: &str| {
-        name.parse::<Slug>().map_err(|_| CouldNotCheck::NoSuchRegister(name.to_owned()))
-    };
+    let named = |name: &str| name.parse::<Slug>().map_err(|_| CouldNotCheck::NoSuchRegister(name.to_owned()));
     let (departments, registers) = (named(DEPARTMENTS)?, named(REGISTERS)?);
     let mut before = Log::open(fetch, &departments, pins).await?;
     for _ in 0..TRIES {
@@ -95,7 +97,10 @@ async fn read(fetch: &Fetch, mut log: Log) -> Result<Read, CouldNotCheck> {
         let checked = parse(first, &leaves, report);
         match fetch.entries(&log.register, first, leaves.len() as u64).await? {
             Some(served) => bodies.extend(check_bodies(&checked, served, report)),
-            None => report.fault(log_fault("listing", "the entries of this register are for anyone, and are not shown")),
+            None => report.fault(log_fault(
+                "listing",
+                "the entries of this register are for anyone, and are not shown",
+            )),
         }
         entries.extend(checked);
         Ok(())
@@ -108,7 +113,8 @@ fn fold_departments(read: &mut Read) -> Departments {
     let mut departments = Departments::default();
     for entry in &read.entries {
         let statement = entry.leaf.statement.statement();
-        let known = departments.key_in_force(&statement.issuer, entry.leaf.statement.kid(), entry.leaf.recorded_at);
+        let known =
+            departments.key_in_force(&statement.issuer, entry.leaf.statement.kid(), entry.leaf.recorded_at);
         if entry.index > 0 {
             let mut report = RegisterReport::new(read.log.register.clone());
             check_signatures(std::slice::from_ref(entry), &departments, &mut report);

@@ -86,7 +86,12 @@ pub fn parse(first: u64, leaves: &[Vec<u8>], report: &mut RegisterReport) -> Vec
         match Leaf::parse(bytes) {
             Ok(leaf) => checked.push(Checked { index, leaf }),
             Err(error) => {
-                report.fault(Fault { index: Some(index), record: None, rule: "leaf", detail: error.to_string() });
+                report.fault(Fault {
+                    index: Some(index),
+                    record: None,
+                    rule: "leaf",
+                    detail: error.to_string(),
+                });
             }
         }
     }
@@ -145,9 +150,10 @@ pub fn check_signatures(checked: &[Checked], departments: &Departments, report: 
         let statement = leaf.statement.statement();
         let kid = leaf.statement.kid();
         let (rule, detail) = match departments.key_in_force(&statement.issuer, kid, leaf.recorded_at) {
-            None => {
-                ("key-in-force", format!("{} had no key {kid} in force at {}", statement.issuer, leaf.recorded_at))
-            }
+            None => (
+                "key-in-force",
+                format!("{} had no key {kid} in force at {}", statement.issuer, leaf.recorded_at),
+            ),
             Some(key) => match leaf.statement.verify(&key) {
                 Ok(()) => continue,
                 Err(error) => ("statement-signature", error.to_string()),
@@ -158,7 +164,11 @@ pub fn check_signatures(checked: &[Checked], departments: &Departments, report: 
 }
 
 /// The bodies served must be those that the statements name. Gives those that are.
-pub fn check_bodies(leaves: &[Checked], served: Vec<Served>, report: &mut RegisterReport) -> HashMap<u64, Value> {
+pub fn check_bodies(
+    leaves: &[Checked],
+    served: Vec<Served>,
+    report: &mut RegisterReport,
+) -> HashMap<u64, Value> {
     let served: HashMap<u64, Served> = served.into_iter().map(|served| (served.index, served)).collect();
     let mut bodies = HashMap::with_capacity(served.len());
     for Checked { index, leaf } in leaves {
@@ -168,7 +178,10 @@ pub fn check_bodies(leaves: &[Checked], served: Vec<Served>, report: &mut Regist
             report.fault(Fault { index: Some(*index), record: Some(statement.record), rule, detail });
         };
         let Some(served) = served.get(index) else {
-            fault("listing", "the entry is in the log, but the server does not show it in the list of entries");
+            fault(
+                "listing",
+                "the entry is in the log, but the server does not show it in the list of entries",
+            );
             continue;
         };
         if served.statement != leaf.statement.as_str() {

@@ -58,7 +58,10 @@ impl RegisterReport {
     /// A register that was there at the last audit and is not now.
     pub fn missing(register: Slug) -> Self {
         let mut report = Self::new(register);
-        report.fault(super::log_fault("register-missing", "it was there at the last audit, and is not served now"));
+        report.fault(super::log_fault(
+            "register-missing",
+            "it was there at the last audit, and is not served now",
+        ));
         report
     }
 
@@ -99,7 +102,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.registers.iter().map(|r| r.register.as_ref().len()).max().unwrap_or(8).max(8);
-        writeln!(f, "{:width$}  {:>9}  {:>9}  {:>9}  {:>10}  result", "register", "entries", "records", "bodies", "since")?;
+        writeln!(
+            f,
+            "{:width$}  {:>9}  {:>9}  {:>9}  {:>10}  result",
+            "register", "entries", "records", "bodies", "since"
+        )?;
         for r in &self.registers {
             let since = r.consistent_with.map_or_else(|| "first".to_owned(), |size| size.to_string());
             let faults = r.faults.len() as u64 + r.more_faults;

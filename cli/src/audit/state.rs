@@ -34,8 +34,8 @@ impl Pins {
     pub fn open(directory: Option<PathBuf>) -> Result<Self, CouldNotCheck> {
         let mut pins = BTreeMap::new();
         if let Some(directory) = directory.as_ref().filter(|directory| directory.exists()) {
-            for item in fs::read_dir(directory).map_err(|error| failed(directory, error))? {
-                let path = item.map_err(|error| failed(directory, error))?.path();
+            for item in fs::read_dir(directory).map_err(|error| failed(directory, &error))? {
+                let path = item.map_err(|error| failed(directory, &error))?.path();
                 let slug = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
                 if let (Some(slug), Some("checkpoint")) = (slug, path.extension().and_then(|e| e.to_str())) {
                     pins.insert(slug, read(&path)?);
@@ -63,26 +63,26 @@ impl Pins {
     /// Writes the pins: each file whole or not at all.
     pub fn save(&self) -> Result<(), CouldNotCheck> {
         let Some(directory) = &self.directory else { return Ok(()) };
-        fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+        fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
         for (slug, pin) in &self.pins {
             let path = directory.join(format!("{slug}.checkpoint"));
             let new = directory.join(format!("{slug}.checkpoint.new"));
-            fs::write(&new, format!("{}\n{}", pin.key, pin.note)).map_err(|error| failed(&new, error))?;
-            fs::rename(&new, &path).map_err(|error| failed(&path, error))?;
+            fs::write(&new, format!("{}\n{}", pin.key, pin.note)).map_err(|error| failed(&new, &error))?;
+            fs::rename(&new, &path).map_err(|error| failed(&path, &error))?;
         }
         Ok(())
     }
 }
 
-fn failed(path: &Path, what: impl ToString) -> CouldNotCheck {
+fn failed(path: &Path, what: &impl ToString) -> CouldNotCheck {
     CouldNotCheck::State { path: path.display().to_string(), what: what.to_string() }
 }
 
 /// A kept file: the verifier key on its first line, then the signed checkpoint.
 fn read(path: &Path) -> Result<Pin, CouldNotCheck> {
-    let text = fs::read_to_string(path).map_err(|error| failed(path, error))?;
-    let (key, note) = text.split_once('\n').ok_or_else(|| failed(path, "it is cut off"))?;
-    let key: VerifierKey = key.parse().map_err(|error| failed(path, error))?;
-    let checkpoint = checkpoint::open(note, &key).map_err(|error| failed(path, error))?;
+    let text = fs::read_to_string(path).map_err(|error| failed(path, &error))?;
+    let (key, note) = text.split_once('\n').ok_or_else(|| failed(path, &"it is cut off"))?;
+    let key: VerifierKey = key.parse().map_err(|error| failed(path, &error))?;
+    let checkpoint = checkpoint::open(note, &key).map_err(|error| failed(path, &error))?;
     Ok(Pin { key, note: note.to_owned(), checkpoint })
 }

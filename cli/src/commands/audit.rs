@@ -18,7 +18,9 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
     let token = match &args.token_file {
         Some(file) => Some(
             fs::read_to_string(file)
-                .map_err(|error| Failure::usage(format!("cannot read the token in {}: {error}", file.display())))?
+                .map_err(|error| {
+                    Failure::usage(format!("cannot read the token in {}: {error}", file.display()))
+                })?
                 .trim()
                 .to_owned(),
         ),
@@ -34,7 +36,8 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
         }
     };
     if args.json {
-        let json = serde_json::to_string_pretty(&report).map_err(|error| Failure::because("the report", &error))?;
+        let json =
+            serde_json::to_string_pretty(&report).map_err(|error| Failure::because("the report", &error))?;
         println!("{json}");
     } else {
         println!("{report}");

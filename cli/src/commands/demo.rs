@@ -19,7 +19,7 @@ use crate::wire;
 /// The demo's tokens are good for so long after each start.
 const TOKEN_DAYS: i64 = 30;
 /// Projections of a million sample people take minutes, not more.
-const CATCH_UP: Duration = Duration::from_secs(3600);
+const CATCH_UP: Duration = Duration::from_hours(1);
 
 /// Fills a store with samples, serves it, and says what to try.
 pub async fn run(args: Demo) -> Result<(), Failure> {

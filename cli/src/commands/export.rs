@@ -18,8 +18,7 @@ pub async fn run(args: Export) -> Result<(), Failure> {
                 .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?,
         ),
     };
-    let exported =
-        rsf::export::export(&opened.store, &opened.registry, &register, BufWriter::new(out)).await;
+    let exported = rsf::export::export(&opened.store, &opened.registry, &register, BufWriter::new(out)).await;
     opened.store.close().await;
     let exported = exported?;
     eprintln!("{register}: {} entries, root sha-256:{}", exported.entries, exported.root);

@@ -20,7 +20,8 @@ pub async fn run(args: Keys) -> Result<(), Failure> {
     match args {
         Keys::Generate { file } => {
             let public = keyfile::generate(&file, &OsEntropy)?;
-            let jwk = serde_json::to_string(&public.jwk()).map_err(|error| Failure::because("the key", &error))?;
+            let jwk =
+                serde_json::to_string(&public.jwk()).map_err(|error| Failure::because("the key", &error))?;
             println!("{jwk}");
             Ok(())
         }
@@ -41,7 +42,12 @@ pub async fn run(args: Keys) -> Result<(), Failure> {
 }
 
 /// Appends an entry to a department's record; says where it stands.
-async fn append(store: &StoreArgs, department: &Slug, entry_type: &str, body: Value) -> Result<String, Failure> {
+async fn append(
+    store: &StoreArgs,
+    department: &Slug,
+    entry_type: &str,
+    body: Value,
+) -> Result<String, Failure> {
     let opened = wire::open(store).await?;
     let knowledge = opened.registry.knowledge();
     let state = knowledge

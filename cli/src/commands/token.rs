@@ -12,15 +12,18 @@ use crate::wire;
 
 /// Prints a bearer token of the store's own issuer.
 pub async fn run(args: Token) -> Result<(), Failure> {
-    let role: Role = serde_json::from_value(args.role.clone().into()).map_err(|_| {
-        Failure::usage("--role is one of citizen, official, department, auditor, operator")
-    })?;
+    let role: Role = serde_json::from_value(args.role.clone().into())
+        .map_err(|_| Failure::usage("--role is one of citizen, official, department, auditor, operator"))?;
     let belongs = matches!(role, Role::Official | Role::Department);
     if belongs != args.department.is_some() {
-        return Err(Failure::usage("--department names the department of an official or a department's system, and of nobody else"));
+        return Err(Failure::usage(
+            "--department names the department of an official or a department's system, and of nobody else",
+        ));
     }
     if matches!(role, Role::Citizen | Role::Official) && Uuid::try_parse(&args.subject).is_err() {
-        return Err(Failure::usage("--subject of a citizen or official is the UUID of their record in `persons`"));
+        return Err(Failure::usage(
+            "--subject of a citizen or official is the UUID of their record in `persons`",
+        ));
     }
     if args.scope.is_some() && role != Role::Auditor {
         return Err(Failure::usage("--scope is for auditors"));

@@ -27,8 +27,10 @@ const CONCURRENT: usize = 8;
 /// Entries in one request; the API takes up to 1,000.
 const CHUNK: usize = 500;
 /// Which department keeps each real register, where its file does not say so in our words.
-const REAL_OWNERS: [(&str, &str); 2] =
-    [("country", "foreign-commonwealth-office"), ("further-education-college-uk", "department-for-international-trade")];
+const REAL_OWNERS: [(&str, &str); 2] = [
+    ("country", "foreign-commonwealth-office"),
+    ("further-education-college-uk", "department-for-international-trade"),
+];
 
 /// The department whose credentials the demo writes.
 pub const DEPARTMENT: &str = "gibdd";
@@ -161,16 +163,26 @@ async fn appoint(registry: &Registry, cast: &Cast) -> Result<(), Failure> {
 }
 
 /// People and their records, block by block.
-async fn sample_people(registry: &Registry, cast: &Cast, people: u64, progress: Progress) -> Result<(), Failure> {
+async fn sample_people(
+    registry: &Registry,
+    cast: &Cast,
+    people: u64,
+    progress: Progress,
+) -> Result<(), Failure> {
     let bar = progress.bar("sample people", people);
     let households = people.div_ceil(HOUSEHOLD);
     for first in (0..households).step_by(usize::try_from(BLOCK).unwrap_or(1)) {
         let numbers = first..(first + BLOCK).min(households);
         let block: Vec<Vec<Person>> =
             numbers.map(|number| household(&cast.samples.lists, number, cast.today)).collect();
-        let accounts = block.iter().flatten().map(|person| account(person, cast.today)).collect::<Result<Vec<_>, _>>()?;
+        let accounts = block
+            .iter()
+            .flatten()
+            .map(|person| account(person, cast.today))
+            .collect::<Result<Vec<_>, _>>()?;
         let count = accounts.len() as u64;
-        submit(registry, &slug("persons")?, &slug("platform")?, format!("demo:persons:{first}"), accounts).await?;
+        submit(registry, &slug("persons")?, &slug("platform")?, format!("demo:persons:{first}"), accounts)
+            .await?;
         stream::iter(&cast.samples.stories)
             .map(Ok)
             .try_for_each_concurrent(CONCURRENT, |(register, owner, sample)| {
@@ -179,7 +191,8 @@ async fn sample_people(registry: &Registry, cast: &Cast, people: u64, progress: 
                     let mut entries = Vec::new();
                     for household in block {
                         let told = sample.entries(register.as_ref(), lists, household, cast.today);
-                        let told = told.map_err(|what| Failure::failed(format!("fixtures/samples/{what}")))?;
+                        let told =
+                            told.map_err(|what| Failure::failed(format!("fixtures/samples/{what}")))?;
                         entries.extend(told.into_iter().map(entry_request).collect::<Result<Vec<_>, _>>()?);
                     }
                     for (nth, chunk) in entries.chunks(CHUNK).enumerate() {
@@ -254,14 +267,16 @@ fn describe(entry: &EntryRequest) -> (Option<Uuid>, String) {
 
 /// A refusal with the place of each fault: whoever writes a fixture needs it.
 pub fn because(what: &str, refusal: &Refusal) -> Failure {
-    let faults = refusal.reason.faults().into_iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.message));
+    let faults =
+        refusal.reason.faults().into_iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.message));
     Failure::failed(format!("{what}: {}{}", crate::failure::chain(refusal), faults.collect::<String>()))
 }
 
 /// The real registers of `fixtures/real`.
 async fn real(registry: &Registry, progress: Progress) -> Result<(), Failure> {
     for (name, text) in fixtures::real() {
-        let owner = REAL_OWNERS.iter().find(|(register, _)| *register == name).map_or("registers-team", |(_, o)| *o);
+        let owner =
+            REAL_OWNERS.iter().find(|(register, _)| *register == name).map_or("registers-team", |(_, o)| *o);
         rsf::import::import(registry, text, &slug(&name)?, &slug(owner)?, progress).await?;
     }
     Ok(())

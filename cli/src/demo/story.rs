@@ -122,7 +122,9 @@ impl Sample {
 
     fn eligible(&self, person: &Person, today: NaiveDate) -> bool {
         let of_sex = self.sex.as_ref().is_none_or(|sex| person.field("sex").as_ref() == Some(sex));
-        let of_age = self.age.is_none_or(|[from, to]| today >= person.birthday(from) && today < person.birthday(to + 1));
+        let of_age = self
+            .age
+            .is_none_or(|[from, to]| today >= person.birthday(from) && today < person.birthday(to + 1));
         of_sex && of_age && self.is_subject(person, today)
     }
 
@@ -157,7 +159,12 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn tell(&self, story: Option<&Story>, rng: &mut ChaCha8Rng, into: &mut Vec<SampleEntry>) -> Result<(), String> {
+    fn tell(
+        &self,
+        story: Option<&Story>,
+        rng: &mut ChaCha8Rng,
+        into: &mut Vec<SampleEntry>,
+    ) -> Result<(), String> {
         let Some(story) = story else { return Ok(()) };
         let organisation = organisation(self.lists, self.serial / HOUSEHOLD % ORGANISATIONS);
         let start = self.today.checked_sub_days(Days::new(HISTORY_DAYS)).unwrap_or(self.today);
@@ -186,7 +193,8 @@ impl Teller<'_> {
                 serial: self.serial,
                 first: first.as_ref(),
             };
-            let body = fill(&step.body, &scope, rng).map_err(|what| format!("type {}: {what}", step.r#type))?;
+            let body =
+                fill(&step.body, &scope, rng).map_err(|what| format!("type {}: {what}", step.r#type))?;
             first.get_or_insert_with(|| body.clone());
             into.push(SampleEntry { record, version, entry_type: step.r#type.clone(), day, body });
         }

@@ -70,7 +70,7 @@ fn string(text: &str, scope: &Scope, rng: &mut ChaCha8Rng) -> Result<Value, Stri
 fn expression(text: &str, scope: &Scope, rng: &mut ChaCha8Rng) -> Result<String, String> {
     let unknown = || format!("{{{{{text}}}}} cannot be filled here");
     if let Some(days) = text.strip_prefix("date") {
-        return day(scope.day, days).map(|day| day.to_string()).ok_or_else(unknown);
+        return day(scope.day, days).ok_or_else(unknown);
     }
     let (name, argument) = text.split_once(':').unwrap_or((text, ""));
     Ok(match name {
@@ -89,7 +89,7 @@ fn expression(text: &str, scope: &Scope, rng: &mut ChaCha8Rng) -> Result<String,
         }
         "hex" => {
             let length: usize = argument.parse().map_err(|_| unknown())?;
-            (0..length.min(64)).map(|_| format!("{:x}", rng.random_range(0..16))).collect()
+            (0..length.min(64)).filter_map(|_| char::from_digit(rng.random_range(0..16), 16)).collect()
         }
         "uuid" => {
             let mut bytes = [0; 16];

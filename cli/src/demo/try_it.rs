@@ -34,8 +34,10 @@ pub async fn write(store: &Store, data: &Path, url: &str, cast: &Cast) -> Result
 fn licence(cast: &Cast) -> Result<(serde_json::Value, String), Failure> {
     let lists = &cast.samples.lists;
     let story = cast.samples.stories.iter().find(|(register, _, _)| register.as_ref() == REGISTER);
-    let (register, _, sample) = story.ok_or_else(|| Failure::failed("there is no sample of driving licences"))?;
-    let entries = sample.entries(register.as_ref(), lists, &cast.household, cast.today).map_err(Failure::failed)?;
+    let (register, _, sample) =
+        story.ok_or_else(|| Failure::failed("there is no sample of driving licences"))?;
+    let entries =
+        sample.entries(register.as_ref(), lists, &cast.household, cast.today).map_err(Failure::failed)?;
     let issued = entries.iter().find(|entry| entry.version == 1);
     let issued = issued.ok_or_else(|| Failure::failed("no sample person has a driving licence"))?;
     let number = issued.body["number"].as_str().unwrap_or_default().to_owned();
@@ -72,7 +74,10 @@ fn commands(data: &Path, url: &str, example: &Example) -> Result<String, Failure
                 header("department")
             ),
         ),
-        ("read an account, as a citizen", format!("curl -sS -H {} {url}/v1/account/records", header("citizen"))),
+        (
+            "read an account, as a citizen",
+            format!("curl -sS -H {} {url}/v1/account/records", header("citizen")),
+        ),
         ("look up a licence by its number, as anyone", format!("curl -sS {registers}/numbers/{number}")),
         (
             "follow an entry to its receipt, as the department",

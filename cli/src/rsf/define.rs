@@ -95,7 +95,8 @@ fn fields(rsf: &Rsf) -> Map<String, Value> {
             "curie" => json!({ "type": "string", "pattern": "^[^:]+(:[^:]*)?$" }),
             _ => json!({ "type": "string" }),
         };
-        let field = if said("cardinality") == "n" { json!({ "type": "array", "items": value }) } else { value };
+        let field =
+            if said("cardinality") == "n" { json!({ "type": "array", "items": value }) } else { value };
         // A later entry for a field replaces the earlier one.
         fields.insert(name.to_owned(), field);
     }

@@ -35,7 +35,12 @@ pub struct Exported {
 }
 
 /// Writes a register to `out`.
-pub async fn export(store: &Store, registry: &Registry, register: &Slug, out: impl Write) -> Result<Exported, Failure> {
+pub async fn export(
+    store: &Store,
+    registry: &Registry,
+    register: &Slug,
+    out: impl Write,
+) -> Result<Exported, Failure> {
     let defined = registry
         .knowledge()
         .definitions
@@ -43,11 +48,14 @@ pub async fn export(store: &Store, registry: &Registry, register: &Slug, out: im
         .ok_or_else(|| Failure::usage(format!("there is no register {register}")))?;
     let definition = &defined.definition;
     if definition.visibility != Visibility::Public {
-        return Err(Failure::usage(format!("register {register} is not public: only public registers are exported")));
+        return Err(Failure::usage(format!(
+            "register {register} is not public: only public registers are exported"
+        )));
     }
     let failed = |error: std::io::Error| Failure::because("the export could not be written", &error);
     let mut writer = Writer::new(out).map_err(failed)?;
-    let source = definition.source.as_ref().and_then(|source| source.get("system_entries")).and_then(Value::as_array);
+    let source =
+        definition.source.as_ref().and_then(|source| source.get("system_entries")).and_then(Value::as_array);
     let native = source.is_none();
     for entry in source.cloned().unwrap_or_else(|| describe(register, definition, defined.recorded_at)) {
         let said = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default();
@@ -71,7 +79,11 @@ pub async fn export(store: &Store, registry: &Registry, register: &Slug, out: im
 }
 
 /// System entries for a register of our own: its name, its keeper and its fields.
-fn describe(register: &Slug, definition: &domain::definition::Definition, since: proofs::time::Timestamp) -> Vec<Value> {
+fn describe(
+    register: &Slug,
+    definition: &domain::definition::Definition,
+    since: proofs::time::Timestamp,
+) -> Vec<Value> {
     let timestamp = seconds(&since.to_string());
     let entry = |key: String, item: Value| json!({ "key": key, "timestamp": timestamp, "item": item });
     let mut entries = vec![
@@ -97,7 +109,8 @@ fn user(entry: &StoredEntry, native: bool) -> Result<(String, String, Value), Fa
     let statement = entry.statement.statement();
     let at = |what: &str| Failure::failed(format!("entry {} of {}: {what}", entry.index, entry.register));
     if native {
-        let body = entry.body.clone().map(String::from_utf8).transpose().map_err(|_| at("the body is not UTF-8"))?;
+        let body =
+            entry.body.clone().map(String::from_utf8).transpose().map_err(|_| at("the body is not UTF-8"))?;
         let mut item = json!({
             "record": statement.record.to_string(),
             "type": statement.entry_type,
@@ -109,10 +122,12 @@ fn user(entry: &StoredEntry, native: bool) -> Result<(String, String, Value), Fa
         }
         return Ok((statement.record.to_string(), seconds(&entry.recorded_at.to_string()), item));
     }
-    let body = entry.body.as_deref().ok_or_else(|| at("its body was withheld, so the file would not be whole"))?;
+    let body =
+        entry.body.as_deref().ok_or_else(|| at("its body was withheld, so the file would not be whole"))?;
     let body: Value = serde_json::from_slice(body).map_err(|_| at("the body is not JSON"))?;
     let said = |member: &str| body.get(member).and_then(Value::as_str).map(str::to_owned);
-    let (key, timestamp) = said("key").zip(said("entry_timestamp")).ok_or_else(|| at("it did not come from RSF"))?;
+    let (key, timestamp) =
+        said("key").zip(said("entry_timestamp")).ok_or_else(|| at("it did not come from RSF"))?;
     Ok((key, timestamp, body.get("item").cloned().unwrap_or(Value::Null)))
 }
 

@@ -38,8 +38,10 @@ pub async fn import(
 ) -> Result<Imported, Failure> {
     let rsf = parse(text).map_err(|error| Failure::failed(format!("nothing was imported: {error}")))?;
     let failed = |error: api::registry::Refusal| Failure::because("the import failed", &error);
-    let entered = EntryType::try_from(ENTERED.to_owned()).map_err(|error| Failure::because(ENTERED, &error))?;
-    let updated = EntryType::try_from(UPDATED.to_owned()).map_err(|error| Failure::because(UPDATED, &error))?;
+    let entered =
+        EntryType::try_from(ENTERED.to_owned()).map_err(|error| Failure::because(ENTERED, &error))?;
+    let updated =
+        EntryType::try_from(UPDATED.to_owned()).map_err(|error| Failure::because(UPDATED, &error))?;
     registry.establish_department(department(owner)).await.map_err(failed)?;
     registry.define_register(definition(&rsf, register, owner)).await.map_err(failed)?;
 
@@ -55,7 +57,7 @@ pub async fn import(
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut request = AppendRequest::new(register.clone(), Actor::local(owner.clone()), entries);
         request.idempotency_key = Some(format!("rsf:{file}:{first}"));
-        registry.append(request).await.map_err(|error| refused(&rsf, first, error))?;
+        registry.append(request).await.map_err(|error| refused(&rsf, first, &error))?;
         bar.add(chunk.len() as u64);
     }
     bar.finish();
@@ -63,10 +65,10 @@ pub async fn import(
 }
 
 /// Names the line of the entry at fault.
-fn refused(rsf: &Rsf, first: usize, error: api::registry::Refusal) -> Failure {
+fn refused(rsf: &Rsf, first: usize, error: &api::registry::Refusal) -> Failure {
     let line = error.entry.and_then(|at| rsf.user.get(first - 1 + at)).map(|entry| entry.line);
     let what = line.map_or_else(|| "the import failed".to_owned(), |line| format!("line {line}"));
-    Failure::because(&what, &error)
+    Failure::because(&what, error)
 }
 
 fn request(

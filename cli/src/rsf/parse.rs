@@ -163,8 +163,9 @@ impl Reader {
     }
 
     fn assert_root(&mut self, root: &str) -> Result<(), String> {
-        let stated =
-            root.strip_prefix("sha-256:").ok_or_else(|| "the root does not begin with sha-256:".to_owned())?;
+        let stated = root
+            .strip_prefix("sha-256:")
+            .ok_or_else(|| "the root does not begin with sha-256:".to_owned())?;
         let computed = hex(self.tree.root().as_bytes());
         if stated != computed {
             return Err(format!(
