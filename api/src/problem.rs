@@ -4,8 +4,12 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use eventstore::StoreError;
+use projections::ProjectionError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::registry::KnowledgeError;
 
 /// A kind of problem: what is the same each time it occurs.
 #[derive(Debug, PartialEq, Eq)]
@@ -192,6 +196,39 @@ impl Problem {
     /// A malformed query or header.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(INVALID_REQUEST, detail)
+    }
+}
+
+/// The database is away, or something stored is not what it should be.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::error!(error = %error, "the store is not available");
+            return Self::new(UNAVAILABLE, "The database did not answer.").retry_after(1);
+        }
+        Self::internal(&error)
+    }
+}
+
+impl From<KnowledgeError> for Problem {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::Store(error) => error.into(),
+            KnowledgeError::Domain(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ProjectionError> for Problem {
+    fn from(error: ProjectionError) -> Self {
+        match error {
+            ProjectionError::Store(error) => error.into(),
+            ProjectionError::Cursor | ProjectionError::Limit { .. } => Self::invalid(error.to_string()),
+            ProjectionError::Timeout { .. } => {
+                Self::new(NOT_YET, "What is read here has not reached the position yet.").retry_after(1)
+            }
+            error => Self::internal(&error),
+        }
     }
 }
 

@@ -119,7 +119,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(super) fn from_claims(claims: Claims) -> Result<Self, AuthError> {
+    pub(super) fn from_claims(claims: &Claims) -> Result<Self, AuthError> {
         let person =
             || claims.sub.parse::<Uuid>().map_err(|_| AuthError::Claims("sub is not a person's record"));
         let department = claims.department.clone().ok_or(AuthError::Claims("department is missing"));

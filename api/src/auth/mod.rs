@@ -114,7 +114,7 @@ impl Authenticator {
         if begins.saturating_sub(LEEWAY_SECONDS) > seconds {
             return Err(AuthError::NotYet);
         }
-        let caller = Caller::from_claims(claims)?;
+        let caller = Caller::from_claims(&claims)?;
         if issuer.may_speak_for(caller.role()) { Ok(caller) } else { Err(AuthError::Claims("role")) }
     }
 }

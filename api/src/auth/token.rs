@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use eventstore::{Store, StoreError};
+use eventstore::{Store, StoreError, TOKEN};
 use jsonwebtoken::DecodingKey;
 use proofs::key::PrivateKey;
 use proofs::slug::Slug;
@@ -12,10 +12,10 @@ use serde_json::json;
 use super::claims::{Claims, Role};
 use super::issuer::{Algorithm, Issuer};
 use super::jwks::Keys;
+use crate::registry::kept_key;
 
-/// Owner and purpose of the key in the store.
+/// Owner of the key in the store.
 const OWNER: &str = "installation";
-const PURPOSE: &str = "token";
 
 /// What a token is to say.
 #[derive(Debug, Clone)]
@@ -45,15 +45,7 @@ pub struct TokenIssuer {
 impl TokenIssuer {
     /// The issuer of this store; its key is made the first time.
     pub async fn open(store: &Store, audience: &str) -> Result<Self, StoreError> {
-        let key = if let Some(key) = store.key(OWNER, PURPOSE).await? {
-            key
-        } else {
-            let mut seed = [0; 32];
-            store.entropy().fill(&mut seed);
-            store.put_key(OWNER, PURPOSE, &PrivateKey::from_seed(&seed)).await?;
-            // Two servers may have made one each at the same moment; both take the one that the store names.
-            store.key(OWNER, PURPOSE).await?.unwrap_or_else(|| PrivateKey::from_seed(&seed))
-        };
+        let key = kept_key(store, OWNER, TOKEN).await?;
         Ok(Self { name: format!("https://{}", store.log_name()), audience: audience.to_owned(), key })
     }
 

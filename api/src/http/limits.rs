@@ -24,7 +24,7 @@ pub const PAGE_ROWS_MAX: u32 = projections::PAGE_ROWS_MAX;
 /// Entries of a page at most: a bundle's width, so that an auditor walks bundles and bodies in step.
 pub const PAGE_ENTRIES_MAX: u32 = 256;
 /// A request that is not answered by then is given up: appends wait in a bounded queue for less than that.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// A read waits so long for a projection to catch up.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -86,5 +86,15 @@ pub async fn limit_rate(State(state): State<AppState>, request: Request, next: N
     match state.limiter().check(&client) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
+    }
+}
+
+/// Middleware: gives up a request that takes longer than anyone waits. What it submitted may still be appended.
+pub async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(problem::UNAVAILABLE, "The request took too long and was given up.")
+            .retry_after(1)
+            .into_response(),
     }
 }

@@ -83,8 +83,7 @@ impl AppState {
     /// The register of a path, as it is defined now. A name that no register has is 404.
     pub async fn register(&self, slug: &str) -> Result<(Arc<Knowledge>, Arc<InForce>), Problem> {
         let slug: Slug = slug.parse().map_err(|_| Problem::not_found())?;
-        let (knowledge, found) =
-            self.registry().find(&slug).await.map_err(|error| Problem::internal(&error))?;
+        let (knowledge, found) = self.registry().find(&slug).await?;
         Ok((knowledge, found.ok_or_else(Problem::not_found)?))
     }
 

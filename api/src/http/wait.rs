@@ -2,12 +2,11 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use projections::ProjectionError;
 use serde::Deserialize;
 
 use super::AppState;
 use super::limits::WAIT_TIMEOUT;
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 
 /// Header and query parameter.
 const HEADER: &str = "wait-for";
@@ -40,17 +39,10 @@ impl WaitFor {
     pub async fn hold(self, state: &AppState, projection: &str) -> Result<(), Problem> {
         let Some(position) = self.0 else { return Ok(()) };
         // A position that no entry has would be waited for in vain.
-        let last = state.store().position().await.map_err(|error| Problem::internal(&error))?;
+        let last = state.store().position().await?;
         if position > last {
             return Err(Problem::invalid(format!("No entry has this position yet; the last is {last}.")));
         }
-        match state.projections().wait_for(projection, position, WAIT_TIMEOUT).await {
-            Ok(()) => Ok(()),
-            Err(ProjectionError::Timeout { .. }) => {
-                Err(Problem::new(problem::NOT_YET, "What is read here has not reached the position yet.")
-                    .retry_after(1))
-            }
-            Err(error) => Err(Problem::internal(&error)),
-        }
+        Ok(state.projections().wait_for(projection, position, WAIT_TIMEOUT).await?)
     }
 }

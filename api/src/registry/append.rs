@@ -144,7 +144,7 @@ impl Registry {
                 Ok(self.outcomes(appended).await?)
             }
             Ok(appended) => Ok(appended.into_iter().zip(decided).map(outcome).collect()),
-            Err(AppendError::Stale { .. } | AppendError::LogExists { .. }) => Err(Attempt::Moved),
+            Err(AppendError::Stale { .. }) => Err(Attempt::Moved),
             // The caller named no version: it is ours to take the next.
             Err(AppendError::Version { record, .. })
                 if entries.iter().all(|entry| entry.record != record || entry.version.is_none()) =>
@@ -270,7 +270,8 @@ fn outcome((appended, decided): (Appended, Decided)) -> Outcome {
 /// The store's refusals that mean the same whatever was asked.
 pub(super) fn known(error: AppendError) -> Refusal {
     match error {
-        AppendError::Number { .. } => Reason::Number,
+        // A register's slug is its number, and its log has it too.
+        AppendError::Number { .. } | AppendError::LogExists { .. } => Reason::Number,
         AppendError::Idempotency => Reason::Idempotency,
         AppendError::Overloaded { retry_after_seconds } => {
             Reason::Overloaded { retry_after_seconds: retry_after_seconds.into() }
@@ -281,7 +282,7 @@ pub(super) fn known(error: AppendError) -> Refusal {
             Reason::Version { record, found }
         }
         AppendError::Invalid(_) | AppendError::Register { .. } => Reason::Statement(error.to_string()),
-        AppendError::UnknownLog { .. } | AppendError::LogExists { .. } => Reason::Corrupt(error.to_string()),
+        AppendError::UnknownLog { .. } => Reason::Corrupt(error.to_string()),
     }
     .into()
 }

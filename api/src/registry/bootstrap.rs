@@ -20,6 +20,9 @@ use super::refusal::{Reason, Refusal};
 use super::request::{Actor, AppendRequest, Bootstrap, Change, EntryRequest};
 use super::{Registry, sign};
 
+/// Servers that start at once make the same things. A race is lost once over the key and once over the slug; then the other
+/// has made it.
+const RACES_MAX: usize = 4;
 /// The entry that makes a register, and the one that changes it.
 const DEFINED: &str = "defined";
 const REDEFINED: &str = "redefined";
@@ -70,6 +73,16 @@ impl Registry {
 
     /// Defines a register, or redefines it when the definition in force is another; the same one again changes nothing.
     pub async fn define_register(&self, document: Value) -> Result<Change, Refusal> {
+        for _ in 1..RACES_MAX {
+            match self.define(document.clone()).await {
+                Err(refusal) if lost_race(&refusal) => {}
+                result => return result,
+            }
+        }
+        self.define(document).await
+    }
+
+    async fn define(&self, document: Value) -> Result<Change, Refusal> {
         let definition = Definition::from_json(&document).map_err(Reason::Rules)?;
         let knowledge = self.refresh().await?;
         let current = knowledge.definitions.current(&definition.slug);
@@ -85,6 +98,16 @@ impl Registry {
 
     /// Establishes a department, with a key that the platform makes and holds; one that exists is left as it is.
     pub async fn establish_department(&self, document: Value) -> Result<Change, Refusal> {
+        for _ in 1..RACES_MAX {
+            match self.establish(document.clone()).await {
+                Err(refusal) if lost_race(&refusal) => {}
+                result => return result,
+            }
+        }
+        self.establish(document).await
+    }
+
+    async fn establish(&self, document: Value) -> Result<Change, Refusal> {
         let knowledge = self.refresh().await?;
         let known = document["slug"].as_str().and_then(|slug| slug.parse().ok());
         if known.is_some_and(|slug: Slug| knowledge.departments.get(&slug).is_some()) {
@@ -173,10 +196,7 @@ impl Registry {
                 Some(key) if named.as_deref() == entry.body["key"].as_str() => {
                     logs.push(NewLog { register: defined, key });
                 }
-                _ => {
-                    let words = "the platform signs checkpoints: leave the key out, and it makes one";
-                    return Err(Reason::Rules(vec![Fault::new("/key", words)]).at(at));
-                }
+                _ => return Err(Reason::CheckpointKey.at(at)),
             }
         }
         Ok(logs)
@@ -225,22 +245,19 @@ impl Registry {
         Ok(NewEntry { statement, body: canonical, salt, number: event.number().map(str::to_owned) })
     }
 
-    /// The key of an owner for a purpose; made and kept when there is none. Kept before it is used: an entry must never
-    /// name a key that was lost.
     async fn kept_key(&self, owner: &str, purpose: &str) -> Result<PrivateKey, Refusal> {
-        if let Some(key) = self.store().key(owner, purpose).await? {
-            return Ok(key);
-        }
-        let key = sign::new_key(self.store());
-        self.store().put_key(owner, purpose, &key).await?;
-        // Of two servers that made one at the same moment, both go on with the same.
-        Ok(self.store().key(owner, purpose).await?.unwrap_or(key))
+        Ok(sign::kept_key(self.store(), owner, purpose).await?)
     }
 
     fn signer(&self, register: &Slug, key: PrivateKey) -> Result<NoteSigner, Refusal> {
         NoteSigner::new(&self.store().origin(register), key)
             .map_err(|error| Reason::Corrupt(format!("the log's name: {error}")).into())
     }
+}
+
+/// Did another server make the same thing at the same moment? Looking again then finds it.
+fn lost_race(refusal: &Refusal) -> bool {
+    matches!(refusal.reason, Reason::Number | Reason::CheckpointKey)
 }
 
 fn slug(name: &str) -> Result<Slug, Reason> {

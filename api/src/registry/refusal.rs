@@ -66,6 +66,9 @@ pub enum Reason {
     /// The body has faults that only the platform can see.
     #[error("the body has {} fault(s)", .0.len())]
     Rules(Vec<Fault>),
+    /// A register's key is not one that the platform made for it.
+    #[error("the platform signs checkpoints: leave the key out, and it makes one")]
+    CheckpointKey,
     /// The record is at another version.
     #[error("the record is at version {found}")]
     Version {

@@ -1,6 +1,6 @@
 //! What the platform makes: identifiers, salts, keys, and statements in a department's name.
 
-use eventstore::Store;
+use eventstore::{Store, StoreError};
 use proofs::body::{Salt, digest};
 use proofs::key::PrivateKey;
 use proofs::slug::Slug;
@@ -26,11 +26,21 @@ pub fn new_salt(store: &Store) -> Salt {
     Salt(bytes)
 }
 
-/// A private key.
-pub fn new_key(store: &Store) -> PrivateKey {
+/// The key of an owner for a purpose; made and kept when there is none. It is kept before it is used: an entry must never
+/// name a key that was lost.
+pub async fn kept_key(store: &Store, owner: &str, purpose: &str) -> Result<PrivateKey, StoreError> {
+    if let Some(key) = store.key(owner, purpose).await? {
+        return Ok(key);
+    }
     let mut seed = [0; 32];
     store.entropy().fill(&mut seed);
-    PrivateKey::from_seed(&seed)
+    let key = PrivateKey::from_seed(&seed);
+    let kept = store.put_key(owner, purpose, &key).await;
+    // Another server may have kept one at the same moment, before ours or instead of it: both go on with the same.
+    match store.key(owner, purpose).await? {
+        Some(key) => Ok(key),
+        None => kept.map(|()| key),
+    }
 }
 
 /// The key that the platform holds for a department: the newest of those in force.

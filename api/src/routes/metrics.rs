@@ -15,8 +15,8 @@ use crate::problem::Problem;
 #[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "Service",
     responses((status = 200, description = "The measurements", body = String, content_type = "application/openmetrics-text")))]
 pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
-    let statuses = projections::statuses(state.store()).await.map_err(|error| Problem::internal(&error))?;
-    let logs = state.store().logs().await.map_err(|error| Problem::internal(&error))?;
+    let statuses = projections::statuses(state.store()).await?;
+    let logs = state.store().logs().await?;
     let mut text = state.metrics().text();
     // Writing to a String cannot fail.
     let _ = appender(&mut text, &state);
@@ -76,9 +76,12 @@ fn histogram(text: &mut String, name: &str, help: &str, histogram: &Histogram, s
     writeln!(text, "{name}_sum {}\n{name}_count {seen}", float(histogram.sum()) * scale)
 }
 
+/// Name, help, and what it is of a projection.
+type Gauge<'a> = (&'a str, &'a str, &'a dyn Fn(&Status) -> u64);
+
 fn projection(text: &mut String, statuses: &[Status], state: &AppState) -> fmt::Result {
     let now = state.store().clock().now();
-    let gauges: [(&str, &str, &dyn Fn(&Status) -> u64); 3] = [
+    let gauges: [Gauge<'_>; 3] = [
         ("reestr_projection_position", "Last position applied", &|status| status.position),
         ("reestr_projection_lag_positions", "Entries committed and not applied yet", &|status| status.lag),
         ("reestr_projection_lag_seconds", "How long the first of them has waited", &|status| {

@@ -9,18 +9,16 @@ pub mod words;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use projections::ProjectionError;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::limits::{REQUEST_BYTES_MAX, REQUEST_TIMEOUT, limit_rate};
+use crate::http::limits::{REQUEST_BYTES_MAX, limit_rate, limit_time};
 use crate::http::{AppState, extract, observe};
 use crate::pages;
 use crate::problem::{self, Problem};
@@ -51,7 +49,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), limit_rate))
         .layer(from_fn_with_state(state.clone(), extract::authenticate))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(from_fn(limit_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -78,16 +76,4 @@ async fn method_not_allowed() -> Problem {
 fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     Problem::new(problem::INTERNAL, "The request could not be carried out.").into_response()
-}
-
-/// A projection's error as a problem.
-pub fn projected(error: &ProjectionError) -> Problem {
-    match error {
-        ProjectionError::Cursor | ProjectionError::Limit { .. } => Problem::invalid(error.to_string()),
-        ProjectionError::Store(store) if store.is_transient() => {
-            tracing::error!(error = %store, "the store is not available");
-            Problem::new(problem::UNAVAILABLE, "The database did not answer.").retry_after(1)
-        }
-        _ => Problem::internal(error),
-    }
 }

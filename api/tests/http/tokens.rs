@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::database::Database;
 use crate::world::{AUDIENCE, Answer, NOON, Who, World};
 
-const ISSUER: &str = "https://people.example";
+pub const ISSUER: &str = "https://people.example";
 
 /// The key of RFC 7515 appendix A.3 (ES256).
 const P256: (&str, &str, &str) = (
@@ -21,12 +21,12 @@ const P256: (&str, &str, &str) = (
     "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
 );
 
-async fn ask(world: &World, token: &str) -> Answer {
+pub async fn ask(world: &World, token: &str) -> Answer {
     let request = Request::get("/v1/account").header("authorization", format!("Bearer {token}"));
     world.raw(request.body(Body::empty()).expect("a request")).await
 }
 
-fn claims(world: &World) -> Claims {
+pub fn claims(world: &World) -> Claims {
     Claims {
         iss: ISSUER.to_owned(),
         aud: json!(AUDIENCE),
@@ -41,7 +41,7 @@ fn claims(world: &World) -> Claims {
 }
 
 /// A JWT signed by hand, so that the header may be anything.
-fn signed(key: &PrivateKey, header: &Value, claims: &impl serde::Serialize) -> String {
+pub fn signed(key: &PrivateKey, header: &Value, claims: &impl serde::Serialize) -> String {
     let part = |value: String| URL_SAFE_NO_PAD.encode(value);
     let text =
         format!("{}.{}", part(header.to_string()), part(serde_json::to_string(claims).expect("claims")));
@@ -60,7 +60,7 @@ fn issuer(key: &PrivateKey, roles: &[Role]) -> IssuerConfig {
     }
 }
 
-async fn with_issuer(config: IssuerConfig) -> World {
+pub async fn with_issuer(config: IssuerConfig) -> World {
     let [sqlite, _] = Database::both().await;
     World::new(sqlite, &[config], 10_000).await
 }

@@ -31,10 +31,12 @@ async fn a_log_is_served_as_c2sp_says() {
         hashes.extend(tile_decode(&part.bytes).expect("a tile"));
         let mut leaves = bundle_decode(&get("tile/entries/000").await.bytes).expect("a bundle");
         leaves.extend(bundle_decode(&get("tile/entries/001.p/44").await.bytes).expect("a bundle"));
-        let hashed: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
-        assert_eq!(hashed, hashes);
+        let computed: Vec<_> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+        assert_eq!(computed, hashes);
         let mut frontier = proofs::merkle::Frontier::new();
-        hashes.into_iter().for_each(|hash| frontier.push(hash));
+        for hash in hashes {
+            frontier.push(hash);
+        }
         assert_eq!(frontier.root(), head.root);
         for absent in [
             "tile/0/001",

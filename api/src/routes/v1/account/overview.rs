@@ -14,7 +14,6 @@ use crate::http::AppState;
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
 use crate::problem::{Problem, ProblemDocument};
-use crate::routes::projected;
 use crate::routes::words::Title;
 
 /// An account.
@@ -73,9 +72,8 @@ pub async fn get_account(
     wait.hold(&state, "account").await?;
     let knowledge = state.registry().knowledge();
     let db = state.store().db();
-    let profile = account::profile(db, person).await.map_err(|error| projected(&error))?;
-    let counts =
-        account::overview(db, &knowledge.definitions, person).await.map_err(|error| projected(&error))?;
+    let profile = account::profile(db, person).await?;
+    let counts = account::overview(db, &knowledge.definitions, person).await?;
     let page = read(&state, &knowledge, person, query).await?;
     Ok(Json(AccountDocument {
         person,

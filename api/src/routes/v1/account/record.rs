@@ -16,7 +16,6 @@ use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
 use crate::http::{AppState, Page, PageQuery};
 use crate::problem::{Problem, ProblemDocument};
-use crate::routes::projected;
 use crate::routes::v1::registers::records::history::{HistoryStep, steps};
 use crate::routes::v1::registers::records::record::fold;
 
@@ -52,8 +51,7 @@ pub async fn get_account_record(
     wait.hold(&state, "account").await?;
     let knowledge = state.registry().knowledge();
     let found = account::record(state.store().db(), &knowledge.definitions, person, record).await;
-    let item: AccountRecordItem =
-        found.map_err(|error| projected(&error))?.ok_or_else(Problem::not_found)?.into();
+    let item: AccountRecordItem = found?.ok_or_else(Problem::not_found)?.into();
     // Whom it concerns now is asked of the entries: the projection may be a moment behind.
     let folded = fold(&state, &knowledge, record).await?;
     let concerned = folded.steps.last().is_some_and(|step| step.persons.contains(&person));

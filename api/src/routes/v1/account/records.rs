@@ -15,7 +15,6 @@ use crate::http::wait::WaitFor;
 use crate::http::{AppState, Page, PageQuery};
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::Knowledge;
-use crate::routes::projected;
 use crate::routes::words::{Changed, Title};
 
 /// A record, as it concerns a person.
@@ -121,7 +120,7 @@ pub async fn read(
     };
     let page = PageQuery { cursor: query.cursor, limit: query.limit }.request()?;
     let found = account::list(state.store().db(), &knowledge.definitions, person, &filter, &page).await;
-    Ok(Page::of(found.map_err(|error| projected(&error))?, AccountRecordItem::from))
+    Ok(Page::of(found?, AccountRecordItem::from))
 }
 
 /// The records that concern the person who asks, the newest first.

@@ -83,7 +83,7 @@ impl DepartmentItem {
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub async fn list_departments(State(state): State<AppState>) -> Result<Json<Page<DepartmentItem>>, Problem> {
-    let knowledge = state.registry().refresh().await.map_err(|error| Problem::internal(&error))?;
+    let knowledge = state.registry().refresh().await?;
     let items = knowledge.departments.iter().map(|department| DepartmentItem::of(department, &knowledge));
     Ok(Json(Page::all(items.collect())))
 }
@@ -100,7 +100,7 @@ pub async fn get_department(
     Path(department): Path<String>,
 ) -> Result<Json<DepartmentDocument>, Problem> {
     let department: Slug = department.parse().map_err(|_| Problem::not_found())?;
-    let knowledge = state.registry().refresh().await.map_err(|error| Problem::internal(&error))?;
+    let knowledge = state.registry().refresh().await?;
     let found = knowledge.departments.get(&department).ok_or_else(Problem::not_found)?;
     let key = |term: &domain::departments::KeyTerm| KeyItem {
         kid: term.kid.to_string(),

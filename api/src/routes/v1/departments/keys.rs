@@ -22,7 +22,7 @@ pub async fn get_department_keys(
     Path(department): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let department: Slug = department.parse().map_err(|_| Problem::not_found())?;
-    let knowledge = state.registry().refresh().await.map_err(|error| Problem::internal(&error))?;
+    let knowledge = state.registry().refresh().await?;
     let found = knowledge.departments.get(&department).ok_or_else(Problem::not_found)?;
     let keys: Vec<_> = found.keys_now().map(|term| &term.jwk).collect();
     let headers =

@@ -20,7 +20,7 @@ pub async fn get_checkpoint(
     Path(register): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let register = register.parse().map_err(|_| Problem::not_found())?;
-    let log = state.store().log(&register).await.map_err(|error| Problem::internal(&error))?;
+    let log = state.store().log(&register).await?;
     let log = log.ok_or_else(Problem::not_found)?;
     // It changes with every entry, and an old one is still true: caches may keep it for a moment and must ask again.
     let headers =

@@ -20,7 +20,7 @@ pub async fn get_register_key(
     Path(register): Path<String>,
 ) -> Result<impl IntoResponse, Problem> {
     let register = register.parse().map_err(|_| Problem::not_found())?;
-    let log = state.store().log(&register).await.map_err(|error| Problem::internal(&error))?;
+    let log = state.store().log(&register).await?;
     let log = log.ok_or_else(Problem::not_found)?;
     let headers =
         [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=60")];

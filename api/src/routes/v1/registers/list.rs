@@ -75,8 +75,8 @@ impl RegisterItem {
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
 pub async fn list_registers(State(state): State<AppState>) -> Result<Json<Page<RegisterItem>>, Problem> {
-    let knowledge = state.registry().refresh().await.map_err(|error| Problem::internal(&error))?;
-    let logs = state.store().logs().await.map_err(|error| Problem::internal(&error))?;
+    let knowledge = state.registry().refresh().await?;
+    let logs = state.store().logs().await?;
     let sizes: HashMap<_, _> = logs.iter().map(|log| (&log.register, log.size)).collect();
     let size = |in_force: &InForce| sizes.get(&in_force.definition.slug).copied().unwrap_or_default();
     let items = knowledge.definitions.iter().map(|in_force| RegisterItem::of(in_force, size(in_force)));

@@ -14,7 +14,6 @@ use crate::http::AppState;
 use crate::http::extract::{self, Path, typed};
 use crate::http::wait::WaitFor;
 use crate::problem::{Problem, ProblemDocument};
-use crate::routes::projected;
 use crate::routes::words::Title;
 
 /// What a number stands for.
@@ -117,7 +116,7 @@ async fn look_up(
     }
     wait.hold(state, "view").await?;
     let found = view::by_number(state.store().db(), &knowledge.definitions, &definition.slug, &number).await;
-    let hit = found.map_err(|error| projected(&error))?.ok_or_else(Problem::not_found)?;
+    let hit = found?.ok_or_else(Problem::not_found)?;
     let whole = reader.sees_all();
     let content = if whole {
         Some(fold(state, &knowledge, hit.record.record).await?.record.record().content.to_json())

@@ -43,8 +43,7 @@ pub async fn get_register(
     Path(register): Path<String>,
 ) -> Result<Json<RegisterDocument>, Problem> {
     let (_, in_force) = state.register(&register).await?;
-    let log =
-        state.store().log(&in_force.definition.slug).await.map_err(|error| Problem::internal(&error))?;
+    let log = state.store().log(&in_force.definition.slug).await?;
     Ok(Json(RegisterDocument {
         item: RegisterItem::of(&in_force, log.map_or(0, |log| log.size)),
         key: in_force.key.to_string(),

@@ -10,7 +10,6 @@ use crate::http::AppState;
 use crate::http::extract::Path;
 use crate::http::wait::WaitFor;
 use crate::problem::{Problem, ProblemDocument};
-use crate::routes::projected;
 use crate::routes::words::Title;
 
 /// How many there are of one status or type.
@@ -53,8 +52,7 @@ pub async fn get_statistics(
     let (_, in_force) = state.register(&register).await?;
     let definition = &in_force.definition;
     wait.hold(&state, "view").await?;
-    let counts =
-        view::counts(state.store().db(), &definition.slug).await.map_err(|error| projected(&error))?;
+    let counts = view::counts(state.store().db(), &definition.slug).await?;
     let status = |count: view::Count| CountItem {
         title: definition.status(&count.code).map(|rule| (&rule.title).into()),
         code: count.code,

@@ -34,7 +34,7 @@ pub async fn get_tile(
         TileLevel::Hash(level) => state.store().tile(&register, level, path.index, path.width).await,
         TileLevel::Entries => state.store().bundle(&register, path.index, path.width).await,
     };
-    let bytes = found.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)?;
+    let bytes = found?.ok_or_else(Problem::not_found)?;
     let mut response = bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));

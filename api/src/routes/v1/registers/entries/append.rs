@@ -105,7 +105,7 @@ pub async fn append_entries(
     state.metrics().append(register.as_str(), count, outcome.is_ok(), began.elapsed());
     let outcomes = outcome.map_err(|refusal| refused::problem(&refusal, list))?;
     let mut items: Vec<AppendedEntry> = outcomes.into_iter().map(AppendedEntry::from).collect();
-    let represent = text(&headers, "prefer")?.is_some_and(|prefer| prefers_representation(prefer));
+    let represent = text(&headers, "prefer")?.is_some_and(prefers_representation);
     if represent {
         for item in &mut items {
             item.receipt = super::receipt::read(&state, &register, item.index).await?;

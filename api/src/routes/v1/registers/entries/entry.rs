@@ -27,7 +27,7 @@ pub async fn get_entry(
 ) -> Result<Json<EntryItem>, Problem> {
     let (knowledge, in_force) = state.register(&register).await?;
     let found = state.store().entry(&in_force.definition.slug, index).await;
-    let entry = found.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)?;
+    let entry = found?.ok_or_else(Problem::not_found)?;
     let reader = AppState::reader(caller.as_ref(), &in_force);
     let mut items = visible::items(&state, &knowledge, reader, vec![entry]).await?;
     items.pop().map(Json).ok_or_else(Problem::not_found)

@@ -1,5 +1,6 @@
 //! The body of an append: one entry or a list, each signed or to be signed.
 
+use chrono::DateTime;
 use proofs::body::Salt;
 use proofs::time::Timestamp;
 use serde::Serialize;
@@ -87,9 +88,8 @@ fn entry(input: Value, at: &str) -> Result<EntryRequest, Problem> {
         let detail = format!("is not a member of {form}; its members are {}", known.join(", "));
         return Err(fault(&format!("{at}/{}", unknown.replace('~', "~0").replace('/', "~1")), &detail));
     }
-    let body = match members.remove("body") {
-        Some(body @ Value::Object(_)) => body,
-        _ => return Err(fault(&format!("{at}/body"), "must be there, and be an object")),
+    let Some(body @ Value::Object(_)) = members.remove("body") else {
+        return Err(fault(&format!("{at}/body"), "must be there, and be an object"));
     };
     if signed {
         let salt: Salt = parsed(&members, at, "salt", "must be 16 bytes in base64url without padding")?
@@ -108,10 +108,18 @@ fn entry(input: Value, at: &str) -> Result<EntryRequest, Problem> {
     };
     let entry_type = parsed(&members, at, "type", "must be an entry type of the register")?
         .ok_or_else(|| fault(&format!("{at}/type"), "must be there"))?;
-    let effective_at: Option<Timestamp> =
-        parsed(&members, at, "effective_at", "must be a time as 2026-01-31T09:00:00.000Z")?;
+    let effective_at = text(&members, at, "effective_at")?.map(|text| time(text, at)).transpose()?;
     let record: Option<Uuid> = parsed(&members, at, "record", "must be a UUID")?;
     Ok(EntryRequest::Platform { record, version, entry_type, effective_at, body })
+}
+
+/// RFC 3339 in any offset and precision; the statement will have it in UTC, to the millisecond.
+fn time(text: &str, at: &str) -> Result<Timestamp, Problem> {
+    let parsed = DateTime::parse_from_rfc3339(text).map(|time| Timestamp::try_from(time.timestamp_millis()));
+    match parsed {
+        Ok(Ok(time)) => Ok(time),
+        _ => Err(fault(&format!("{at}/effective_at"), "must be a time as 2026-01-31T09:00:00.000Z")),
+    }
 }
 
 fn parsed<T: std::str::FromStr>(
@@ -133,9 +141,9 @@ fn text<'a>(members: &'a Map<String, Value>, at: &str, name: &str) -> Result<Opt
 }
 
 fn fault(pointer: &str, detail: &str) -> Problem {
-    let pointed = Pointed { pointer: pointer.to_owned(), detail: detail.to_owned() };
+    let place = Pointed { pointer: pointer.to_owned(), detail: detail.to_owned() };
     Problem::new(problem::INVALID_ENTRY, "The entry is not of the form that is taken.")
-        .with_errors(vec![pointed])
+        .with_errors(vec![place])
 }
 
 #[cfg(test)]

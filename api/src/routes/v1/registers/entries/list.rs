@@ -49,7 +49,7 @@ pub async fn list_entries(
     let from = query.after.or(query.cursor).map_or(0, |after| after.min(INDEX_MAX) + 1);
     let register = &in_force.definition.slug;
     let read = state.store().read_register(register, from, limit + 1).await;
-    let mut entries = read.map_err(|error| Problem::internal(&error))?;
+    let mut entries = read?;
     let more = entries.len() > limit as usize;
     entries.truncate(limit as usize);
     let next = entries.last().filter(|_| more).map(|last| last.index.to_string());

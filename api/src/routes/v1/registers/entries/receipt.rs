@@ -48,7 +48,7 @@ impl From<Receipt> for ReceiptDocument {
 
 /// The whole receipt of an entry, for those who may see all of it.
 pub async fn read(state: &AppState, register: &Slug, index: u64) -> Result<Option<ReceiptDocument>, Problem> {
-    let receipt = state.store().receipt(register, index).await.map_err(|error| Problem::internal(&error))?;
+    let receipt = state.store().receipt(register, index).await?;
     Ok(receipt.map(ReceiptDocument::from))
 }
 
@@ -77,7 +77,7 @@ pub async fn get_receipt(
         return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], receipt.proof).into_response());
     }
     let reader = AppState::reader(caller.as_ref(), &in_force);
-    let entry = state.store().entry(register, index).await.map_err(|error| Problem::internal(&error))?;
+    let entry = state.store().entry(register, index).await?;
     let entries: Vec<_> = entry.into_iter().collect();
     let seen = visible::bodies(&state, &knowledge, reader, &entries).await?;
     if !seen.first().copied().unwrap_or_default() {

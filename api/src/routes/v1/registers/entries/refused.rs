@@ -2,7 +2,6 @@
 
 use domain::Fault;
 use domain::record::{Reason as Whose, RecordError};
-use eventstore::StoreError;
 
 use crate::problem::{self, Kind, Pointed, Problem};
 use crate::registry::{Reason, Refusal};
@@ -28,6 +27,7 @@ pub fn problem(refusal: &Refusal, list: bool) -> Problem {
         Reason::Rule(error) => ruled(error, &prefix),
         Reason::Rules(faults) => Problem::new(problem::INVALID_ENTRY, words())
             .with_errors(pointed(faults, &format!("{prefix}/body"))),
+        Reason::CheckpointKey => at(problem::INVALID_ENTRY, "/body/key"),
         Reason::Version { .. } => at(problem::VERSION_CONFLICT, "/version"),
         Reason::Precondition { .. } => Problem::new(problem::PRECONDITION_FAILED, words()),
         Reason::Number => at(problem::NUMBER_CONFLICT, "/body"),
@@ -35,8 +35,8 @@ pub fn problem(refusal: &Refusal, list: bool) -> Problem {
         Reason::Overloaded { retry_after_seconds } => {
             Problem::new(problem::OVERLOADED, words()).retry_after(*retry_after_seconds)
         }
-        Reason::Store(error) if error.is_transient() => unavailable(error),
-        Reason::Store(_) | Reason::Corrupt(_) => Problem::internal(refusal),
+        Reason::Store(error) => error.clone().into(),
+        Reason::Corrupt(_) => Problem::internal(refusal),
     }
 }
 
@@ -74,13 +74,6 @@ fn pointed(faults: &[Fault], prefix: &str) -> Vec<Pointed> {
         detail: fault.message.clone(),
     };
     faults.iter().map(point).collect()
-}
-
-/// The database is away. Whether the entries were committed may be unknown: the idempotency key finds out.
-fn unavailable(error: &StoreError) -> Problem {
-    tracing::error!(error = %error, "the store is not available");
-    Problem::new(problem::UNAVAILABLE, "The database did not answer; nothing is known to have been appended.")
-        .retry_after(1)
 }
 
 /// A message as a sentence.

@@ -46,10 +46,10 @@ pub async fn bodies(
     }
     let ids: BTreeSet<Uuid> = entries.iter().map(StoredEntry::record).collect();
     let ids: Vec<Uuid> = ids.into_iter().collect();
-    let stored = state.store().read_records(&ids).await.map_err(|error| Problem::internal(&error))?;
+    let stored = state.store().read_records(&ids).await?;
     let mut records = HashMap::new();
     for of_record in stored.chunk_by(|one, next| one.record() == next.record()) {
-        let folded = Folded::fold(of_record, knowledge).map_err(|error| Problem::internal(&error))?;
+        let folded = Folded::fold(of_record, knowledge)?;
         records.insert(of_record[0].record(), folded);
     }
     let sees = |entry: &StoredEntry| {
@@ -69,7 +69,7 @@ pub async fn items(
     let seen = bodies(state, knowledge, reader, &entries).await?;
     let mut items = Vec::with_capacity(entries.len());
     for (entry, seen) in entries.into_iter().zip(seen) {
-        let body = if seen { parse_body(&entry).map_err(|error| Problem::internal(&error))? } else { None };
+        let body = if seen { parse_body(&entry)? } else { None };
         items.push(EntryItem {
             index: entry.index,
             position: entry.position,

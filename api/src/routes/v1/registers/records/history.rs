@@ -18,7 +18,6 @@ use crate::http::wait::WaitFor;
 use crate::http::{AppState, Page, PageQuery};
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::Knowledge;
-use crate::routes::projected;
 use crate::routes::words::Title;
 
 /// A step of a record's life.
@@ -122,7 +121,7 @@ pub async fn steps(
 ) -> Result<Page<HistoryStep>, Problem> {
     let page = page.request()?;
     let found = history::steps(state.store().db(), &knowledge.definitions, record, &page).await;
-    Ok(Page::of(found.map_err(|error| projected(&error))?, |step| {
+    Ok(Page::of(found?, |step| {
         let mut step = HistoryStep::from(step);
         if !seen.contains(&step.version) {
             (step.basis, step.reason) = (None, None);

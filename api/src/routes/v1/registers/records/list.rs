@@ -14,7 +14,6 @@ use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
 use crate::http::{AppState, Page, PageQuery};
 use crate::problem::{self, Problem, ProblemDocument};
-use crate::routes::projected;
 use crate::routes::words::{Changed, Title};
 
 /// A record of a register.
@@ -117,5 +116,5 @@ pub async fn list_records(
     wait.hold(&state, "view").await?;
     let definitions = &knowledge.definitions;
     let found = view::list(state.store().db(), definitions, &in_force.definition.slug, &filter, &page).await;
-    Ok(Json(Page::of(found.map_err(|error| projected(&error))?, RecordItem::from)))
+    Ok(Json(Page::of(found?, RecordItem::from)))
 }

@@ -16,7 +16,6 @@ use crate::http::extract::Path;
 use crate::http::wait::WaitFor;
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::{Folded, Knowledge};
-use crate::routes::projected;
 
 /// A record with what its entries say.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,7 +51,7 @@ pub async fn get_record(
     let register = &in_force.definition.slug;
     wait.hold(&state, "view").await?;
     let found = view::record(state.store().db(), &knowledge.definitions, record).await;
-    let found = found.map_err(|error| projected(&error))?.filter(|found| found.register == *register);
+    let found = found?.filter(|found| found.register == *register);
     let mut item: RecordItem = found.ok_or_else(Problem::not_found)?.into();
     let reader = AppState::reader(caller.as_ref(), &in_force);
     let mut content = None;
@@ -73,6 +72,6 @@ pub async fn get_record(
 
 /// A record folded from its entries.
 pub async fn fold(state: &AppState, knowledge: &Knowledge, record: Uuid) -> Result<Folded, Problem> {
-    let entries = state.store().read_record(record).await.map_err(|error| Problem::internal(&error))?;
+    let entries = state.store().read_record(record).await?;
     Folded::fold(&entries, knowledge).map_err(|error| Problem::internal(&error))
 }
