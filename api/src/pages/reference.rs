@@ -64,8 +64,10 @@ fn render_operation(body: &mut String, method: &str, path: &str, operation: &Val
             put(body, format_args!("<p>{}</p>\n", inline(text)));
         }
     }
-    let token = operation["security"].as_array().is_some_and(|security| !security.is_empty());
-    if token {
+    let security = operation["security"].as_array().cloned().unwrap_or_default();
+    if security.iter().any(|one| one.as_object().is_some_and(Map::is_empty)) {
+        body.push_str("<p class=\"quiet\">With a bearer token, some see more.</p>\n");
+    } else if !security.is_empty() {
         body.push_str("<p class=\"quiet\">With a bearer token.</p>\n");
     }
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
@@ -120,23 +122,39 @@ fn render_schema(body: &mut String, name: &str, schema: &Value) {
         let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
         put(body, format_args!("<p>One of: <code>{}</code></p>\n", Escaped(&values.join(" | "))));
     }
-    let required = schema["required"].as_array().cloned().unwrap_or_default();
-    if schema["properties"].is_object() {
-        body.push_str("<table>\n");
-        for (member, property) in members(&schema["properties"]) {
-            put(
-                body,
-                format_args!(
-                    "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-                    Escaped(member),
-                    type_of(property),
-                    if required.iter().any(|name| name == member) { "always" } else { "optional" },
-                    inline(property["description"].as_str().unwrap_or_default())
-                ),
-            );
+    for alternatives in ["oneOf", "anyOf"] {
+        if schema[alternatives].is_array() {
+            put(body, format_args!("<p>{}</p>\n", type_of(schema)));
         }
-        body.push_str("</table>\n");
     }
+    render_members(body, schema);
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        if part["$ref"].is_string() {
+            put(body, format_args!("<p>The members of {}, and these.</p>\n", type_of(part)));
+        }
+        render_members(body, part);
+    }
+}
+
+fn render_members(body: &mut String, schema: &Value) {
+    if !schema["properties"].is_object() {
+        return;
+    }
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    body.push_str("<table>\n");
+    for (member, property) in members(&schema["properties"]) {
+        put(
+            body,
+            format_args!(
+                "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                Escaped(member),
+                type_of(property),
+                if required.iter().any(|name| name == member) { "always" } else { "optional" },
+                inline(property["description"].as_str().unwrap_or_default())
+            ),
+        );
+    }
+    body.push_str("</table>\n");
 }
 
 /// A schema in a few words of HTML.
