@@ -43,6 +43,18 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// A refusal of the registry, with the place of each fault, each said once.
+pub fn refused(refusal: &api::registry::Refusal) -> String {
+    let mut text = chain(refusal);
+    for fault in refusal.reason.faults() {
+        if !text.contains(&fault.message) {
+            text.push_str("\n  ");
+            text.push_str(&fault.to_string());
+        }
+    }
+    text
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -13,6 +13,7 @@ mod demo;
 mod failure;
 mod fixtures;
 mod keyfile;
+mod output;
 mod progress;
 mod rsf;
 mod serving;

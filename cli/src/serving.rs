@@ -1,6 +1,6 @@
 //! Serving a store: the projectors, the API, and a clean end.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, LogFormat};
 use crate::failure::Failure;
+use crate::output::line;
 use crate::system::SystemClock;
 use crate::wire::Opened;
 
@@ -69,18 +70,12 @@ impl Serving {
                 _ = terminate.recv() => {}
             }
         };
-        say(&format!("listening on {}\n{after}", self.url));
+        line(format!("listening on {}\n{after}", self.url).trim_end());
         let served = api::serve(self.listener, self.state, shutdown).await;
         self.runner.stop().await;
         self.opened.store.close().await;
         served.map_err(|error| Failure::because("the server failed", &error))
     }
-}
-
-/// Prints to standard output, which whoever started us may have closed.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
 }
 
 /// The store's own issuer of tokens.

@@ -39,8 +39,11 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let options = Options::new(target, config.log_name.clone(), clock, entropy);
-    let store =
-        Store::open(options).await.map_err(|error| Failure::because("the store cannot be opened", &error))?;
+    let what = match &args.database {
+        Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)",
+        None => "the store cannot be opened",
+    };
+    let store = Store::open(options).await.map_err(|error| Failure::because(what, &error))?;
     let registry = Registry::open(store.clone())
         .await
         .map_err(|error| Failure::because("the registers cannot be read", &error))?;

@@ -34,14 +34,24 @@ async fn a_department_signs_with_its_own_key() {
         server::succeed(&["keys".to_owned(), "generate".to_owned(), at("own.key")]).await;
         let (file, key, token) = (at("entries.ndjson"), at("own.key"), at("token"));
         let send: Vec<&str> = vec![
-            "append", &file, "--register", REGISTER, "--department", "gibdd", "--key", &key, "--url", &server.url,
-            "--token-file", &token,
+            "append",
+            &file,
+            "--register",
+            REGISTER,
+            "--department",
+            "gibdd",
+            "--key",
+            &key,
+            "--url",
+            &server.url,
+            "--token-file",
+            &token,
         ];
         let before = size(&server.get("/v1/registers", None).await);
 
         let refused = server::run(&send).await;
         assert_eq!(refused.status.code(), Some(1), "the key is not enrolled yet");
-        assert!(String::from_utf8_lossy(&refused.stderr).contains("line 1"), "{:?}", refused);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("line 1"), "{refused:?}");
 
         let mut enrol = vec!["keys".to_owned(), "enrol".to_owned(), key.clone()];
         enrol.extend(["--department".to_owned(), "gibdd".to_owned()]);

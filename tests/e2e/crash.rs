@@ -35,7 +35,10 @@ async fn load(server: &Server, store: &Store, token: &str, round: u64, enough: A
                 let key = format!("crash-{serial}");
                 match append(server, token, &key, &entry(store, serial)).await {
                     Ok((201, answer)) => {
-                        let place = (answer["index"].as_u64().unwrap(), answer["record"].as_str().unwrap().to_owned());
+                        let place = (
+                            answer["index"].as_u64().unwrap(),
+                            answer["record"].as_str().unwrap().to_owned(),
+                        );
                         acknowledged.insert(key, place);
                         if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == BEFORE {
                             enough.notify_one();
@@ -132,7 +135,7 @@ async fn kill(id: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_shut_down_at_once_loses_nothing() {
-    let cluster = Cluster::start().await;
+    let cluster = tokio::task::block_in_place(Cluster::start);
     {
         let database = Database::create_on(&cluster.url()).await;
         let store = Store::over(database);
@@ -156,7 +159,9 @@ async fn a_database_shut_down_at_once_loses_nothing() {
         let mut back = false;
         for attempt in 0..200 {
             let serial = 900_000 + attempt;
-            let answer = append(&server, &tokens["department"], &format!("back-{attempt}"), &entry(&store, serial)).await;
+            let answer =
+                append(&server, &tokens["department"], &format!("back-{attempt}"), &entry(&store, serial))
+                    .await;
             if matches!(answer, Ok((201, _))) {
                 back = true;
                 break;

@@ -3,6 +3,8 @@
 //! In scope: starting, stopping and killing the binary, and its stores. Not in scope: anything that the binary
 //! should do itself; a test that needs a helper here to be right is testing the helper.
 
+#![expect(clippy::missing_panics_doc, reason = "a helper of tests fails the test by panicking")]
+
 pub mod postgres;
 pub mod server;
 pub mod store;

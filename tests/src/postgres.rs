@@ -68,7 +68,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Makes and starts a server on a free port of 127.0.0.1.
-    pub async fn start() -> Self {
+    pub fn start() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let port = free_port();
         let cluster = Self { directory, port };
@@ -143,12 +143,10 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// Where Debian keeps PostgreSQL's programs: the newest version there is.
+/// Where `tests/run` found PostgreSQL's programs.
+#[expect(clippy::disallowed_methods, reason = "tests/run says by a variable where the programs are")]
 fn programs() -> std::path::PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed by tests/run");
-    let newest = versions
-        .flatten()
-        .map(|version| version.path().join("bin"))
-        .filter(|bin| bin.join("pg_ctl").exists());
-    newest.max().expect("PostgreSQL's programs are installed by tests/run")
+    let directory =
+        std::env::var("REESTR_TEST_POSTGRES_BIN").expect("run `bash tests/run`, which finds PostgreSQL");
+    directory.into()
 }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::time::Duration;
 
-use api::registry::{Actor, AppendRequest, EntryRequest, Refusal};
+use api::registry::{Actor, AppendRequest, EntryRequest};
 use proofs::slug::Slug;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::line::Prepared;
 use crate::args::Append;
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, chain, refused};
 use crate::wire::{self, Opened};
 
 /// Times that a line is sent again when the server is busy or away: with the waits below, some minutes.
@@ -74,7 +74,7 @@ impl Target {
                 let actor = Actor::local(department.clone());
                 let mut request = AppendRequest::new(register.clone(), actor, vec![signed]);
                 request.idempotency_key = Some(entry.idempotency_key);
-                let outcomes = opened.registry.append(request).await.map_err(|refusal| told(&refusal))?;
+                let outcomes = opened.registry.append(request).await.map_err(|refusal| refused(&refusal))?;
                 Ok(outcomes.iter().all(|outcome| outcome.appended.replayed))
             }
             Self::Http { client, url, token } => post(client, url, token, &entry).await,
@@ -87,12 +87,6 @@ impl Target {
             opened.store.close().await;
         }
     }
-}
-
-fn told(refusal: &Refusal) -> String {
-    let faults =
-        refusal.reason.faults().into_iter().map(|fault| format!("; {}: {}", fault.pointer, fault.message));
-    format!("{}{}", chain(refusal), faults.collect::<String>())
 }
 
 /// Posts an entry, again and again while the server is busy or away: the idempotency key makes that safe.

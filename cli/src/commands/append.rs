@@ -11,6 +11,7 @@ use crate::append::target::Target;
 use crate::args::Append;
 use crate::failure::Failure;
 use crate::keyfile;
+use crate::output::line;
 use crate::progress::Progress;
 use crate::system::OsEntropy;
 
@@ -48,7 +49,7 @@ pub async fn run(args: Append) -> Result<(), Failure> {
     }
     bar.finish();
     target.close().await;
-    println!("{made} appended, {found} there already");
+    line(&format!("{made} appended, {found} there already"));
     failed.map_or(Ok(()), Err)
 }
 

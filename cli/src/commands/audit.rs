@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::args::Audit;
 use crate::audit::{self, Request};
 use crate::failure::{Failure, chain};
+use crate::output::line;
 use crate::progress::Progress;
 
 /// Something is wrong with what was audited.
@@ -38,9 +39,9 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
     if args.json {
         let json =
             serde_json::to_string_pretty(&report).map_err(|error| Failure::because("the report", &error))?;
-        println!("{json}");
+        line(&json);
     } else {
-        println!("{report}");
+        line(&report.to_string());
     }
     Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::args::Import;
 use crate::failure::Failure;
+use crate::output::line;
 use crate::progress::Progress;
 use crate::{rsf, wire};
 
@@ -20,6 +21,6 @@ pub async fn run(args: Import) -> Result<(), Failure> {
         rsf::import::import(&opened.registry, &text, &register, &department, Progress::detect()).await;
     opened.store.close().await;
     let imported = imported?;
-    println!("{register}: {} entries, root sha-256:{}", imported.entries, imported.root);
+    line(&format!("{register}: {} entries, root sha-256:{}", imported.entries, imported.root));
     Ok(())
 }

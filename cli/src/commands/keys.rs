@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Keys, StoreArgs};
 use crate::failure::Failure;
+use crate::output::line;
 use crate::system::OsEntropy;
 use crate::wire::{self, Opened};
 use crate::{demo, keyfile};
@@ -22,19 +23,19 @@ pub async fn run(args: Keys) -> Result<(), Failure> {
             let public = keyfile::generate(&file, &OsEntropy)?;
             let jwk =
                 serde_json::to_string(&public.jwk()).map_err(|error| Failure::because("the key", &error))?;
-            println!("{jwk}");
+            line(&jwk);
             Ok(())
         }
         Keys::Enrol { file, department, store } => {
             let key = keyfile::read_public(&file)?;
             let done = append(&store, &department, "key-enrolled", json!({ "key": key.jwk() })).await?;
-            println!("key {} of {department} is in force from now on{done}", key.kid());
+            line(&format!("key {} of {department} is in force from now on{done}", key.kid()));
             Ok(())
         }
         Keys::Revoke { kid, department, reason, store } => {
             let body = json!({ "kid": kid, "reason": reason });
             let done = append(&store, &department, "key-revoked", body).await?;
-            println!("key {kid} of {department} is revoked from now on{done}");
+            line(&format!("key {kid} of {department} is revoked from now on{done}"));
             Ok(())
         }
         Keys::List { store } => list(&store).await,
@@ -73,17 +74,17 @@ async fn append(
 async fn list(store: &StoreArgs) -> Result<(), Failure> {
     let opened = wire::open(store).await?;
     let knowledge = opened.registry.knowledge();
-    println!("departments' keys");
+    line("departments' keys");
     for department in knowledge.departments.iter() {
         for key in &department.keys {
             let held = held(&opened, &key.kid).await?;
             let term = key.revoked_at.map_or_else(|| "in force".to_owned(), |at| format!("revoked {at}"));
-            println!("  {}  {}  {}  {term}{held}", department.slug, key.kid, key.enrolled_at);
+            line(&format!("  {}  {}  {}  {term}{held}", department.slug, key.kid, key.enrolled_at));
         }
     }
-    println!("registers' verifier keys");
+    line("registers' verifier keys");
     for log in opened.store.logs().await.map_err(|error| Failure::because("the store", &error))? {
-        println!("  {}  {}", log.register, log.key);
+        line(&format!("  {}  {}", log.register, log.key));
     }
     opened.store.close().await;
     Ok(())

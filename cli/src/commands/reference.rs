@@ -5,10 +5,11 @@ use std::fmt::Write;
 use clap::CommandFactory;
 
 use crate::args::Cli;
+use crate::output::line;
 
 /// Prints the reference.
 pub fn run() {
-    print!("{}", reference());
+    line(reference().trim_end());
 }
 
 /// The text of `docs/reference/cli.md`.

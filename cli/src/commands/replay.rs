@@ -2,6 +2,7 @@
 
 use crate::args::Replay;
 use crate::failure::Failure;
+use crate::output::line;
 use crate::progress::Progress;
 use crate::wire;
 
@@ -23,7 +24,7 @@ pub async fn run(args: Replay) -> Result<(), Failure> {
     opened.store.close().await;
     let rebuilt = rebuilt.map_err(|error| Failure::because("the replay failed", &error))?;
     bar.finish();
-    println!("{}: {} entries, digest {}", args.projection, rebuilt.entries, rebuilt.digest);
+    line(&format!("{}: {} entries, digest {}", args.projection, rebuilt.entries, rebuilt.digest));
     if rebuilt.equal() {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::args::Token;
 use crate::failure::Failure;
+use crate::output::line;
 use crate::serving::token_issuer;
 use crate::system::SystemClock;
 use crate::wire;
@@ -44,6 +45,6 @@ pub async fn run(args: Token) -> Result<(), Failure> {
         expires_at: issued_at.plus_millis(i64::from(args.minutes) * 60_000),
     });
     opened.store.close().await;
-    println!("{token}");
+    line(&token);
     Ok(())
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::people::{HOUSEHOLD, Lists, Person, household};
 use super::story::{Sample, SampleEntry};
-use crate::failure::Failure;
+use crate::failure::{Failure, refused};
 use crate::fixtures;
 use crate::progress::Progress;
 use crate::rsf;
@@ -267,9 +267,7 @@ fn describe(entry: &EntryRequest) -> (Option<Uuid>, String) {
 
 /// A refusal with the place of each fault: whoever writes a fixture needs it.
 pub fn because(what: &str, refusal: &Refusal) -> Failure {
-    let faults =
-        refusal.reason.faults().into_iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.message));
-    Failure::failed(format!("{what}: {}{}", crate::failure::chain(refusal), faults.collect::<String>()))
+    Failure::failed(format!("{what}: {}", refused(refusal)))
 }
 
 /// The real registers of `fixtures/real`.
