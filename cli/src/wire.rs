@@ -1,5 +1,8 @@
 //! Puts the parts together: a store, its registry, and the clock and randomness they use.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use api::registry::{Bootstrap, Registry};
@@ -31,9 +34,7 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let target = if let Some(url) = &args.database {
         Target::Postgres(url.clone())
     } else {
-        std::fs::create_dir_all(&args.data).map_err(|error| {
-            Failure::usage(format!("cannot make the directory {}: {error}", args.data.display()))
-        })?;
+        make_private(&args.data)?;
         Target::Sqlite(args.data.join(STORE_FILE))
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -55,4 +56,12 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let made = registry.bootstrap(&roots).await;
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
     Ok(Opened { store, registry, config })
+}
+
+/// Makes the data directory, open to its owner alone: keys and personal data will be in it.
+pub fn make_private(directory: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| {
+        Failure::usage(format!("cannot make the directory {}: {error}", directory.display()))
+    })
 }

@@ -26,8 +26,7 @@ pub async fn run(args: Demo) -> Result<(), Failure> {
     log(&Config::read(&args.store)?.quiet())?;
     let opened = wire::open(&args.store).await?;
     let data = args.store.data.clone();
-    std::fs::create_dir_all(&data)
-        .map_err(|error| Failure::usage(format!("cannot make the directory {}: {error}", data.display())))?;
+    wire::make_private(&data)?;
     let store = opened.store.clone();
     let cast = load(&store, &opened.registry, &data, args.people, Progress::detect()).await?;
     let issuer = token_issuer(&opened).await?;
