@@ -2,6 +2,7 @@
 
 mod append;
 mod audit;
+mod busy;
 mod commands;
 mod crash;
 mod demo;
