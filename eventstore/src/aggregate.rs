@@ -102,7 +102,7 @@ pub async fn execute<A: Aggregate, C: Codec<A>>(
     conditions: Conditions,
 ) -> Result<Vec<Appended>, ExecuteError<A::Error>> {
     if let Some(idempotency) = &conditions.idempotency
-        && let Some(appended) = store.replay(idempotency).await?
+        && let Some(appended) = store.replayed(idempotency).await?
     {
         return Ok(appended);
     }

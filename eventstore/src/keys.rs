@@ -4,7 +4,7 @@ use proofs::key::{Kid, PrivateKey};
 
 use crate::args;
 use crate::error::StoreError;
-use crate::sql::{Row, Tx};
+use crate::sql::{Dialect, Row, Tx};
 use crate::store::Store;
 
 /// The purpose of a key that signs a register's checkpoints; its owner is the register.
@@ -14,18 +14,49 @@ pub const STATEMENT: &str = "statement";
 /// The purpose of a key that signs the installation's access tokens; its owner is `installation`.
 pub const TOKEN: &str = "token";
 
+const NEWEST: &str =
+    "SELECT kid, seed FROM signing_key WHERE owner = $1 AND purpose = $2 ORDER BY ordinal DESC LIMIT 1";
+
 impl Store {
     /// Keeps a key as the newest of its owner and purpose. One that is kept already stays where it is.
     pub async fn put_key(&self, owner: &str, purpose: &str, key: &PrivateKey) -> Result<(), StoreError> {
-        let mut tx = self.db().begin().await?;
+        let mut tx = self.begin_keys().await?;
         insert(&mut tx, owner, purpose, key).await?;
         tx.commit().await
     }
 
+    /// Keeps a key unless its owner has one for the purpose; gives the newest that is kept then. However many servers ask at
+    /// once, all are given the same.
+    pub async fn keep_key(
+        &self,
+        owner: &str,
+        purpose: &str,
+        key: &PrivateKey,
+    ) -> Result<PrivateKey, StoreError> {
+        let mut tx = self.begin_keys().await?;
+        let newest = tx.fetch_optional(NEWEST, args![owner, purpose]).await?;
+        if let Some(newest) = newest {
+            tx.rollback().await?;
+            return read(&newest);
+        }
+        insert(&mut tx, owner, purpose, key).await?;
+        tx.commit().await?;
+        Ok(key.clone())
+    }
+
+    /// A transaction that alone adds keys: two that took the same ordinal would fail one another.
+    async fn begin_keys(&self) -> Result<Tx, StoreError> {
+        let mut tx = self.db().begin().await?;
+        if tx.dialect() == Dialect::Postgres {
+            // Against other writers of the table, never against readers.
+            tx.execute("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE", args![]).await?;
+        }
+        Ok(tx)
+    }
+
     /// The newest key of an owner for a purpose.
     pub async fn key(&self, owner: &str, purpose: &str) -> Result<Option<PrivateKey>, StoreError> {
-        let sql = "SELECT kid, seed FROM signing_key WHERE owner = $1 AND purpose = $2 ORDER BY ordinal DESC LIMIT 1";
-        let row = self.db().fetch_optional(sql, args![owner, purpose]).await?;
+        let row = self.db().fetch_optional(NEWEST, args![owner, purpose]).await?;
         row.as_ref().map(read).transpose()
     }
 

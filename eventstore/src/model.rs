@@ -118,19 +118,6 @@ impl StoredEntry {
         Leaf { recorded_at: self.recorded_at, statement: self.statement.clone() }
     }
 
-    /// What the caller who appended it was told, told again.
-    pub(crate) fn replayed(&self) -> Appended {
-        Appended {
-            position: self.position,
-            register: self.register.clone(),
-            index: self.index,
-            record: self.record(),
-            version: self.version(),
-            recorded_at: self.recorded_at,
-            replayed: true,
-        }
-    }
-
     /// Its record.
     pub fn record(&self) -> Uuid {
         self.statement.statement().record

@@ -7,8 +7,8 @@ use proofs::statement::SignedStatement;
 use uuid::Uuid;
 
 use crate::args;
-use crate::error::{AppendError, StoreError};
-use crate::model::{Appended, Idempotency, StoredEntry};
+use crate::error::StoreError;
+use crate::model::StoredEntry;
 use crate::sql::{Col, Db, JsonRows, Row, rows};
 use crate::store::{SHARD, Store};
 
@@ -89,6 +89,22 @@ impl Store {
         Ok(entries)
     }
 
+    /// Which of these are records of a register.
+    pub async fn records_of(&self, register: &Slug, records: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let mut wanted = JsonRows::new();
+        for record in records {
+            wanted.push(args![*record]);
+        }
+        let sql = format!(
+            "SELECT e.record FROM {} AS r CROSS JOIN entry e
+             WHERE e.shard = $2 AND e.record = r.id AND e.version = 1 AND e.register = $3",
+            rows(self.db().dialect(), "$1", &[("id", Col::Blob)])
+        );
+        let found = self.db().fetch_all(&sql, args![wanted, SHARD, register]).await?;
+        let read = |row: &Row| row.uuid("record").map_err(|error| error.at("entry", || register.to_string()));
+        found.iter().map(read).collect()
+    }
+
     /// The entry of a register at an index.
     pub async fn entry(&self, register: &Slug, index: u64) -> Result<Option<StoredEntry>, StoreError> {
         let sql = format!(
@@ -96,34 +112,6 @@ impl Store {
         );
         let row = self.db().fetch_optional(&sql, args![SHARD, register, index]).await?;
         row.as_ref().map(read).transpose()
-    }
-
-    /// What an earlier submission with this idempotency key appended; none when there was none. A retry is answered by
-    /// [`Store::submit`] too, but only after its caller has decided again, by rules that what it appended may have changed.
-    pub async fn replay(&self, idempotency: &Idempotency) -> Result<Option<Vec<Appended>>, AppendError> {
-        if idempotency.scope.contains('\0') || idempotency.key.contains('\0') {
-            return Ok(None);
-        }
-        let sql = "SELECT digest, first_position, entries FROM idempotency WHERE shard = $1 AND scope = $2 AND key = $3";
-        let arguments = args![SHARD, idempotency.scope.as_str(), idempotency.key.as_str()];
-        let Some(row) = self.db().fetch_optional(sql, arguments).await? else { return Ok(None) };
-        let named = |error: StoreError| error.at("idempotency", String::new);
-        if row.hash("digest").map_err(named)?.0 != idempotency.digest {
-            return Err(AppendError::Idempotency);
-        }
-        let (first, count) =
-            (row.uint("first_position").map_err(named)?, row.uint("entries").map_err(named)?);
-        if count == 0 {
-            return Ok(Some(Vec::new()));
-        }
-        let limit = u32::try_from(count).unwrap_or(u32::MAX);
-        let entries = self.read_after(first.saturating_sub(1), limit).await?;
-        if entries.len() as u64 != count || entries[0].position != first {
-            return Err(
-                StoreError::corrupt("idempotency", "entries", "", "what it stands for is missing").into()
-            );
-        }
-        Ok(Some(entries.iter().map(StoredEntry::replayed).collect()))
     }
 
     /// The record that holds an official number in a register.

@@ -12,6 +12,10 @@ use crate::store::{SHARD, Store};
 impl Store {
     /// The entries that this key made before, for this content; none when it was not used.
     pub async fn replayed(&self, idempotency: &Idempotency) -> Result<Option<Vec<Appended>>, AppendError> {
+        // PostgreSQL refuses the parameter; no key has it.
+        if idempotency.scope.contains('\0') || idempotency.key.contains('\0') {
+            return Ok(None);
+        }
         let sql = "SELECT digest, first_position, entries FROM idempotency WHERE shard = $1 AND scope = $2 AND key = $3";
         let arguments = args![SHARD, idempotency.scope.as_str(), idempotency.key.as_str()];
         let Some(used) = self.db().fetch_optional(sql, arguments).await? else { return Ok(None) };
@@ -34,6 +38,7 @@ impl Store {
     }
 }
 
+/// An entry that an idempotency key made.
 pub(crate) fn appended(row: &Row) -> Result<Appended, StoreError> {
     Ok(Appended {
         position: row.uint("position")?,

@@ -34,13 +34,8 @@ pub async fn kept_key(store: &Store, owner: &str, purpose: &str) -> Result<Priva
     }
     let mut seed = [0; 32];
     store.entropy().fill(&mut seed);
-    let key = PrivateKey::from_seed(&seed);
-    let kept = store.put_key(owner, purpose, &key).await;
-    // Another server may have kept one at the same moment, before ours or instead of it: both go on with the same.
-    match store.key(owner, purpose).await? {
-        Some(key) => Ok(key),
-        None => kept.map(|()| key),
-    }
+    // Another server may be doing the same: both go on with the one that was kept.
+    store.keep_key(owner, purpose, &PrivateKey::from_seed(&seed)).await
 }
 
 /// The key that the platform holds for a department: the newest of those in force.

@@ -44,6 +44,11 @@ impl Batches {
         }
     }
 
+    /// Forgets what is remembered between batches.
+    pub(super) fn forget(&mut self) {
+        self.signers.clear();
+    }
+
     /// Commits what can be, and tells everyone. A conflict is its own submission's; any other error is everyone's.
     pub(super) async fn run(&mut self, waiting: Vec<Waiting>) {
         let mut batch = Vec::with_capacity(waiting.len());
@@ -57,7 +62,7 @@ impl Batches {
         let answers = match self.commit(batch).await {
             Ok(answers) => answers,
             Err(error) => {
-                self.signers.clear();
+                self.forget();
                 self.metrics.failed_batches.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%error, submissions = replies.len(), "a batch failed");
                 replies.iter().map(|_| Err(AppendError::Store(error.clone()))).collect()

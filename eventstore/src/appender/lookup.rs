@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::heads;
 use crate::keys;
 use crate::model::{Appended, Submission};
+use crate::replay;
 use crate::sql::{Col, Dialect, JsonRows, Row, Tx, rows};
 use crate::store::SHARD;
 
@@ -179,7 +180,7 @@ async fn used_keys(
         let (_, appended) = used.entry(name.clone()).or_insert_with(|| (digest, Vec::new()));
         counts.insert(name, usize::try_from(entries).unwrap_or(usize::MAX));
         if row.opt_int("position").map_err(named)?.is_some() {
-            appended.push(replayed(&row).map_err(|error| error.at("entry", String::new))?);
+            appended.push(replay::appended(&row).map_err(|error| error.at("entry", String::new))?);
         }
     }
     if used.iter().any(|(name, (_, appended))| counts.get(name) != Some(&appended.len())) {
@@ -191,18 +192,6 @@ async fn used_keys(
         ));
     }
     Ok(used)
-}
-
-fn replayed(row: &Row) -> Result<Appended, StoreError> {
-    Ok(Appended {
-        position: row.uint("position")?,
-        register: row.parse("register")?,
-        index: row.uint("leaf_index")?,
-        record: row.uuid("record")?,
-        version: row.uint("version")?,
-        recorded_at: row.time("recorded_at")?,
-        replayed: true,
-    })
 }
 
 fn logs_sql(dialect: Dialect) -> String {

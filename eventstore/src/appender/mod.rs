@@ -8,10 +8,12 @@ mod tiles;
 mod write;
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -23,6 +25,8 @@ use crate::sql::Db;
 
 /// What a caller is told to wait when the queue is full. It holds about a second's work.
 const RETRY_AFTER_SECONDS: u32 = 1;
+/// Bytes of bodies that count as one entry: a full batch then has 64 MiB of them, a full queue 1 GiB.
+const ENTRY_BYTES: usize = 64 * 1024;
 
 /// What the task needs.
 pub(crate) struct Start {
@@ -69,7 +73,7 @@ impl Appender {
     pub(crate) async fn submit(&self, submission: Submission) -> Result<Vec<Appended>, AppendError> {
         check::submission(&submission)?;
         // A list may be larger than a small queue; it then needs the whole of it.
-        let weight = submission.entries.len().clamp(1, self.queue_entries_max);
+        let weight = weight(&submission).clamp(1, self.queue_entries_max);
         let permits = u32::try_from(weight).unwrap_or(u32::MAX);
         let permit = self.permits.clone().try_acquire_many_owned(permits).map_err(|_| {
             self.metrics.overloaded.fetch_add(1, Ordering::Relaxed);
@@ -94,9 +98,16 @@ impl Appender {
     }
 }
 
+/// What a submission counts for in the queue and in a batch: its entries, or more when its bodies are large, so that bounds in
+/// entries bound memory too, and no batch grows beyond what PostgreSQL takes in one message.
+fn weight(submission: &Submission) -> usize {
+    let bytes: usize = submission.entries.iter().map(|new| new.body.len()).sum();
+    submission.entries.len().max(bytes / ENTRY_BYTES)
+}
+
 /// Commits batch after batch until the queue is closed and empty.
 async fn run(start: Start, mut arrived: mpsc::UnboundedReceiver<Waiting>) {
-    let bound = start.batch_entries_max;
+    let (bound, metrics) = (start.batch_entries_max, start.metrics.clone());
     let mut batches = batch::Batches::new(start);
     let mut waiting = VecDeque::new();
     let mut buffer = Vec::new();
@@ -112,7 +123,17 @@ async fn run(start: Start, mut arrived: mpsc::UnboundedReceiver<Waiting>) {
         while let Ok(more) = arrived.try_recv() {
             waiting.push_back(more);
         }
-        batches.run(take(&mut waiting, bound)).await;
+        let taken = take(&mut waiting, bound);
+        let weight: usize = taken.iter().map(|one| one.weight).sum();
+        let batch = AssertUnwindSafe(batches.run(taken));
+        if batch.catch_unwind().await.is_err() {
+            // Whoever was in it is told that the outcome is unknown, as their channels closed. The next batch reads everything
+            // anew; without it this server would take no entry until it is restarted.
+            tracing::error!("a batch ended by a panic");
+            batches.forget();
+            metrics.failed_batches.fetch_add(1, Ordering::Relaxed);
+            metrics.waiting.fetch_sub(weight as u64, Ordering::Relaxed);
+        }
     }
 }
 

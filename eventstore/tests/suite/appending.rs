@@ -17,6 +17,7 @@ on_both_stores!(
     closing_appends_what_waits,
     a_store_keeps_its_log_name,
     keys_are_kept_in_order,
+    servers_agree_on_a_key,
     refuses_what_no_store_could_take,
     a_log_can_be_opened_with_its_first_entries,
     withheld_entries_keep_their_statement,
@@ -173,7 +174,28 @@ async fn keys_are_kept_in_order(fixture: &Fixture) {
     assert_eq!(store.key_by_kid(&old.kid()).await.unwrap().unwrap().seed(), old.seed());
     assert!(store.key("gibdd", eventstore::TOKEN).await.unwrap().is_none());
     assert!(store.key("fns", eventstore::STATEMENT).await.unwrap().is_none());
+    let kept = store.keep_key("gibdd", eventstore::STATEMENT, &old).await.unwrap();
+    assert_eq!(kept.kid(), new.kid(), "there is one already");
     store.close().await;
+}
+
+/// Servers that start at once each make a key of their own; all go on with one, and none is lost.
+async fn servers_agree_on_a_key(fixture: &Fixture) {
+    let servers = [fixture.open().await, fixture.open().await, fixture.open().await];
+    let keys: Vec<_> = (0..12).map(|n| fixture.new_log(&format!("key-{n}")).key).collect();
+    let keeping = keys.iter().zip(servers.iter().cycle());
+    let kept =
+        join_all(keeping.clone().map(|(key, store)| store.keep_key("installation", eventstore::TOKEN, key)));
+    let kept: Vec<_> = kept.await.into_iter().map(|key| key.unwrap().kid()).collect();
+    assert!(kept.iter().all(|kid| *kid == kept[0]), "{kept:?}");
+    let put = join_all(keeping.map(|(key, store)| store.put_key("gibdd", eventstore::STATEMENT, key))).await;
+    assert!(put.iter().all(Result::is_ok), "{put:?}");
+    for key in &keys {
+        assert!(servers[0].key_by_kid(&key.kid()).await.unwrap().is_some());
+    }
+    for store in servers {
+        store.close().await;
+    }
 }
 
 async fn refuses_what_no_store_could_take(fixture: &Fixture) {

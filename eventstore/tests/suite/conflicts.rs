@@ -113,7 +113,7 @@ async fn an_idempotency_key_gives_the_same_entry(fixture: &Fixture) {
     assert_eq!(places(&again), places(&first));
     assert!(again.iter().all(|one| one.replayed) && first.iter().all(|one| !one.replayed));
     assert_eq!(again[0].recorded_at, first[0].recorded_at);
-    assert_eq!(store.replay(request().idempotency.as_ref().unwrap()).await.unwrap().unwrap(), again);
+    assert_eq!(store.replayed(request().idempotency.as_ref().unwrap()).await.unwrap().unwrap(), again);
 
     let other = keyed(fixture.one("licences", 9, 1), "k1", 2);
     assert!(matches!(refusal(&store, other).await, AppendError::Idempotency));

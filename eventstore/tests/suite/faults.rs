@@ -1,10 +1,19 @@
 //! The database goes away at the worst moments.
 
-use eventstore::{AppendError, Store, StoreError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::fixture::{Fixture, Kind, keyed, on_both_stores, places};
+use eventstore::{AppendError, Clock, Options, Store, StoreError};
+use futures_util::future::join_all;
+use proofs::time::Timestamp;
 
-on_both_stores!(a_failed_batch_leaves_nothing_behind);
+use crate::fixture::{Fixture, Kind, keyed, list, on_both_stores, places};
+
+on_both_stores!(
+    a_failed_batch_leaves_nothing_behind,
+    a_panic_takes_its_batch_and_no_other,
+    large_bodies_are_committed_in_smaller_batches
+);
 
 /// A trigger that fails the next insert: everyone in the batch is told, nothing of it stays, and the next batch goes on.
 async fn a_failed_batch_leaves_nothing_behind(fixture: &Fixture) {
@@ -24,7 +33,7 @@ async fn a_failed_batch_leaves_nothing_behind(fixture: &Fixture) {
     run(&store, make).await;
     let (first, second) = tokio::join!(
         store.submit(fixture.one("licences", 2, 1)),
-        store.submit(crate::fixture::list(vec![fixture.numbered("licences", 3, 1, "7")]))
+        store.submit(list(vec![fixture.numbered("licences", 3, 1, "7")]))
     );
     for answer in [first, second] {
         let told = matches!(&answer, Err(AppendError::Store(StoreError::Database(error))) if error.to_string().contains("disk on fire"));
@@ -34,11 +43,46 @@ async fn a_failed_batch_leaves_nothing_behind(fixture: &Fixture) {
     run(&store, drop).await;
     let (first, second) = tokio::join!(
         store.submit(fixture.one("licences", 2, 1)),
-        store.submit(crate::fixture::list(vec![fixture.numbered("licences", 3, 1, "7")]))
+        store.submit(list(vec![fixture.numbered("licences", 3, 1, "7")]))
     );
     assert_eq!((places(&first.unwrap()), places(&second.unwrap())), (vec![(2, 1, 1)], vec![(3, 2, 1)]));
     store.close().await;
     fixture.open().await.close().await;
+}
+
+/// A clock that cannot be read when it is told so.
+struct BrokenClock(AtomicBool);
+
+impl Clock for BrokenClock {
+    fn now(&self) -> Timestamp {
+        assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
+        Timestamp::MIN
+    }
+}
+
+/// Whatever goes wrong within a batch, the server goes on taking entries, and gives the retry one answer.
+async fn a_panic_takes_its_batch_and_no_other(fixture: &Fixture) {
+    fixture.with_logs(&["licences"]).await.close().await;
+    let clock = Arc::new(BrokenClock(AtomicBool::new(true)));
+    let store = Store::open(Options { clock: clock.clone(), ..fixture.options() }).await.unwrap();
+    let request = || keyed(fixture.one("licences", 1, 1), "k1", 1);
+    let told = store.submit(request()).await;
+    assert!(matches!(told, Err(AppendError::Store(StoreError::OutcomeUnknown(_)))), "{told:?}");
+    clock.0.store(false, Ordering::SeqCst);
+    assert_eq!(places(&store.submit(request()).await.unwrap()), [(1, 0, 1)]);
+    assert_eq!(places(&store.submit(request()).await.unwrap()), [(1, 0, 1)]);
+    store.close().await;
+}
+
+/// One who sends much must not make a batch that fails everyone in it.
+async fn large_bodies_are_committed_in_smaller_batches(fixture: &Fixture) {
+    fixture.with_logs(&["licences"]).await.close().await;
+    // A body of 1 MiB counts for 16 entries.
+    let store = Store::open(Options { batch_entries_max: 32, ..fixture.options() }).await.unwrap();
+    let large = (1..=6).map(|record| store.submit(list(vec![fixture.large("licences", record)])));
+    assert!(join_all(large).await.iter().all(Result::is_ok));
+    assert_eq!((store.position().await.unwrap(), store.metrics().batches()), (6, 3));
+    store.close().await;
 }
 
 async fn run(store: &Store, statement: &str) {

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use eventstore::sql::Target;
 use eventstore::testing::{ManualClock, SeededEntropy};
-use eventstore::{Appended, Entropy, Idempotency, NewEntry, NewLog, Options, Store, StoreError, Submission};
+use eventstore::{
+    Appended, BODY_BYTES_MAX, Entropy, Idempotency, NewEntry, NewLog, Options, Store, StoreError, Submission,
+};
 use proofs::body::{Salt, digest};
 use proofs::key::PrivateKey;
 use proofs::slug::Slug;
@@ -137,9 +139,20 @@ impl Fixture {
     }
 
     pub fn entry(&self, register: &str, record: u128, version: u64) -> NewEntry {
+        let body = format!(r#"{{"about":"кот №{record}","version":{version}}}"#);
+        self.with_body(register, record, version, body.into_bytes())
+    }
+
+    /// A new record whose body is as large as one may be.
+    pub fn large(&self, register: &str, record: u128) -> NewEntry {
+        let frame = r#"{"about":""}"#.len();
+        let body = format!(r#"{{"about":"{}"}}"#, "x".repeat(BODY_BYTES_MAX - frame));
+        self.with_body(register, record, 1, body.into_bytes())
+    }
+
+    fn with_body(&self, register: &str, record: u128, version: u64, body: Vec<u8>) -> NewEntry {
         let mut salt = Salt([0; 16]);
         self.entropy.fill(&mut salt.0);
-        let body = format!(r#"{{"about":"кот №{record}","version":{version}}}"#).into_bytes();
         let statement = Statement {
             register: slug(register),
             record: Uuid::from_u128(record),
