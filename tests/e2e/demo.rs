@@ -39,7 +39,9 @@ async fn loads_everything_once_and_serves_it() {
             registers["items"].as_array().unwrap().iter().map(|r| r["owner"].as_str().unwrap()).collect();
         assert!(owners.len() >= 15, "{owners:?}");
         for item in registers["items"].as_array().unwrap() {
-            assert!(["public", "status-public", "restricted"].contains(&item["visibility"].as_str().unwrap()));
+            assert!(
+                ["public", "status-public", "restricted"].contains(&item["visibility"].as_str().unwrap())
+            );
         }
 
         let account = server.get("/v1/account/records?limit=100", Some(&tokens["citizen"])).await;
@@ -56,7 +58,8 @@ async fn loads_everything_once_and_serves_it() {
 async fn the_commands_it_prints_work_when_pasted() {
     let store = Store::fresh(BOTH[0]).await;
     let server = demo(&store).await;
-    let said = std::fs::read_to_string(store.data().join("try/commands.txt")).expect("what it prints is kept");
+    let said =
+        std::fs::read_to_string(store.data().join("try/commands.txt")).expect("what it prints is kept");
     let commands: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("     ")).collect();
     assert_eq!(commands.len(), 5, "{said}");
     let elsewhere = tempfile::tempdir().unwrap();

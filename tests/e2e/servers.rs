@@ -21,11 +21,17 @@ async fn follow(server: &Server, token: &str, from: u64, until: u64, done: &Atom
         let path = format!("/v1/registers/{REGISTER}/entries?limit=200&after={}", next - 1);
         let page: Value = server.get(&path, Some(token)).await;
         for item in page["items"].as_array().unwrap() {
-            assert_eq!(item["index"].as_u64(), Some(next), "an entry appeared behind one that was already read");
+            assert_eq!(
+                item["index"].as_u64(),
+                Some(next),
+                "an entry appeared behind one that was already read"
+            );
             positions.push(item["position"].as_u64().unwrap());
             next += 1;
         }
-        assert!(!(done.load(Ordering::SeqCst) && page["items"].as_array().unwrap().is_empty() && next < until));
+        assert!(
+            !(done.load(Ordering::SeqCst) && page["items"].as_array().unwrap().is_empty() && next < until)
+        );
     }
     positions
 }
@@ -61,8 +67,11 @@ async fn two_servers_append_to_one_database() {
         done.store(true, Ordering::SeqCst);
     };
     let until = size + 8 * EACH;
-    let (first, second, ()) =
-        tokio::join!(follow(&one, token, size, until, &done), follow(&two, token, size, until, &done), appending);
+    let (first, second, ()) = tokio::join!(
+        follow(&one, token, size, until, &done),
+        follow(&two, token, size, until, &done),
+        appending
+    );
     assert_eq!(first, second, "both servers show the same order");
     assert!(first.windows(2).all(|pair| pair[1] == pair[0] + 1), "positions have no gap: {first:?}");
 

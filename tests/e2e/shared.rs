@@ -21,7 +21,8 @@ pub async fn demo(store: &Store) -> Server {
 
 /// The body of a registration of mass media that no sample has; the register is public.
 pub fn entry(store: &Store, serial: u64) -> Value {
-    let text = std::fs::read_to_string(store.data().join("try/entry.json")).expect("the demo writes try/entry.json");
+    let text =
+        std::fs::read_to_string(store.data().join("try/entry.json")).expect("the demo writes try/entry.json");
     let mut entry: Value = serde_json::from_str(&text).expect("JSON");
     entry["body"]["number"] = json!(format!("99 {:02} {:06}", serial / 1_000_000 % 100, serial % 1_000_000));
     entry
@@ -31,7 +32,12 @@ pub fn entry(store: &Store, serial: u64) -> Value {
 pub const REGISTER: &str = "driving-licences";
 
 /// Appends an entry and gives status and answer.
-pub async fn append(server: &Server, token: &str, key: &str, entry: &Value) -> Result<(u16, Value), reqwest::Error> {
+pub async fn append(
+    server: &Server,
+    token: &str,
+    key: &str,
+    entry: &Value,
+) -> Result<(u16, Value), reqwest::Error> {
     let response = server
         .request(reqwest::Method::POST, &format!("/v1/registers/{REGISTER}/entries"))
         .bearer_auth(token)
