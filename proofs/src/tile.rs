@@ -152,7 +152,12 @@ encoding::serde_as_text!(TilePath);
 pub fn paths(size: u64) -> impl Iterator<Item = TilePath> {
     let hashes =
         (0..=LEVEL_MAX).flat_map(move |level| row(TileLevel::Hash(level), size >> (TILE_HEIGHT * level)));
-    hashes.chain(row(TileLevel::Entries, size))
+    hashes.chain(bundle_paths(size))
+}
+
+/// The entry bundles of a tree. Made as they are asked for: a size that somebody only claims costs nothing.
+pub fn bundle_paths(size: u64) -> impl Iterator<Item = TilePath> {
+    row(TileLevel::Entries, size)
 }
 
 fn row(level: TileLevel, count: u64) -> impl Iterator<Item = TilePath> {

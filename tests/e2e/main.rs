@@ -6,6 +6,7 @@ mod busy;
 mod commands;
 mod crash;
 mod demo;
+mod liar;
 mod outsider;
 mod rsf;
 mod servers;

@@ -6,7 +6,7 @@ use proofs::hash::{Hash, leaf_hash};
 use proofs::merkle::Frontier;
 use proofs::note::VerifierKey;
 use proofs::slug::Slug;
-use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, paths, tile_root};
+use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, bundle_paths, paths, tile_root};
 
 use super::fetch::{CouldNotCheck, Fetch};
 use super::log_fault;
@@ -55,6 +55,11 @@ impl Log {
             }
         }
         Ok(log)
+    }
+
+    /// The installation's name, which the origin of each of its checkpoints begins with.
+    pub fn log_name(&self) -> Option<&str> {
+        self.head.as_ref()?.checkpoint.origin.strip_suffix(&format!("/registers/{}", self.register))
     }
 
     /// Entries in the checkpoint.
@@ -122,10 +127,9 @@ pub async fn walk(
     let Some(head) = &log.head else { return Ok(false) };
     let size = head.checkpoint.size;
     let mut hashing = Hashing::new(log);
-    let paths: Vec<TilePath> = paths(size).filter(|path| path.level == TileLevel::Entries).collect();
     let mut bundles =
-        stream::iter(paths.iter().map(|path| async move {
-            Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, path).await?))
+        stream::iter(bundle_paths(size).map(|path| async move {
+            Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, &path).await?))
         }))
         .buffered(AHEAD);
     while let Some((path, bundle)) = bundles.try_next().await? {
@@ -138,7 +142,7 @@ pub async fn walk(
                     Some(Err(error)) => format!("{path}: {error}"),
                     None => format!("{path} is not served, though the checkpoint covers it"),
                 };
-                let index = first_unserved(fetch, log, path).await?;
+                let index = first_unserved(fetch, log, &path).await?;
                 report.fault(Fault { index: Some(index), record: None, rule: "bundle", detail });
                 return Ok(false);
             }

@@ -20,6 +20,7 @@ use proofs::slug::Slug;
 use crate::progress::Progress;
 use fetch::{CouldNotCheck, Fetch};
 use log::Log;
+use register::Homes;
 use report::{Fault, RegisterReport, Report};
 use state::Pins;
 
@@ -41,6 +42,8 @@ pub struct Trust {
     pub departments: Departments,
     /// Definitions of registers, and when each was in force.
     pub definitions: Definitions,
+    /// What the origins of their checkpoints begin with.
+    pub log_name: Option<String>,
 }
 
 /// Audits a server. `Err` means that it could not be checked, not that it is wrong.
@@ -50,6 +53,7 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
     let listed = fetch.registers().await?;
     if let Some(slug) = &request.register
         && !listed.contains(slug)
+        && pins.get(slug).is_none()
     {
         return Err(CouldNotCheck::NoSuchRegister(slug.to_string()));
     }
@@ -66,20 +70,35 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
         logs.push(Log::open(&fetch, &slug, &pins).await?);
     }
     // Fetched last, so that every key and definition which the other logs rely on is in them.
-    let (trust, roots) = platform::verify(&fetch, &pins, progress).await?;
+    let mut homes = Homes::default();
+    let (trust, roots) = platform::verify(&fetch, &pins, &mut homes, progress).await?;
+    for slug in hidden(&fetch, &trust, &listed).await?.into_iter().filter(|slug| pins.get(slug).is_none()) {
+        report.registers.push(RegisterReport::hidden(slug));
+    }
     for root in roots {
         finish(root, &mut report, &mut pins);
     }
     let entries: u64 = logs.iter().map(Log::size).sum();
     let bar = progress.bar("entries verified", entries);
     for log in logs {
-        let outcome = register::verify(&fetch, log, &trust, &bar).await?;
+        let outcome = register::verify(&fetch, log, &trust, &mut homes, &bar).await?;
         finish(outcome, &mut report, &mut pins);
     }
     bar.finish();
     report.conclude();
     pins.save()?;
     Ok(report)
+}
+
+/// Registers that are defined and not listed. One defined since the list was read is in the next.
+async fn hidden(fetch: &Fetch, trust: &Trust, listed: &[Slug]) -> Result<Vec<Slug>, CouldNotCheck> {
+    let defined = trust.definitions.iter().map(|in_force| &in_force.definition.slug);
+    let mut hidden: Vec<Slug> = defined.filter(|slug| !listed.contains(slug)).cloned().collect();
+    if !hidden.is_empty() {
+        let listed = fetch.registers().await?;
+        hidden.retain(|slug| !listed.contains(slug));
+    }
+    Ok(hidden)
 }
 
 /// One register's outcome: what to report, and the checkpoint to keep if all was well.

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::fetch::{CouldNotCheck, Fetch};
 use super::log::{Log, walk};
-use super::register::{Checked, Entries, check_bodies, check_key, check_signatures, parse};
+use super::register::{Checked, Entries, Homes, check_bodies, check_key, check_signatures, parse};
 use super::report::{Fault, RegisterReport};
 use super::state::Pins;
 use super::{Outcome, Trust, log_fault};
@@ -44,6 +44,7 @@ struct Read {
 pub async fn verify(
     fetch: &Fetch,
     pins: &Pins,
+    homes: &mut Homes,
     progress: Progress,
 ) -> Result<(Trust, Vec<Outcome>), CouldNotCheck> {
     let (departments, registers) = at_rest(fetch, pins).await?;
@@ -56,11 +57,12 @@ pub async fn verify(
     let keys = fold_departments(&mut departments);
     check_signatures(&registers.entries, &keys, &mut registers.report);
     let definitions = fold_definitions(&mut registers);
-    let trust = Trust { departments: keys, definitions };
+    let log_name = registers.log.log_name().map(str::to_owned);
+    let trust = Trust { departments: keys, definitions, log_name };
     let mut outcomes = Vec::with_capacity(2);
     for mut root in [departments, registers] {
         check_key(&root.log, &trust, &mut root.report);
-        let mut along = Entries::new(&trust, root.log.register.clone());
+        let mut along = Entries::new(&trust, homes, root.log.register.clone());
         for entry in &root.entries {
             along.along(entry, &mut root.report);
         }
@@ -123,7 +125,11 @@ fn fold_departments(read: &mut Read) -> Departments {
                 continue;
             }
         }
-        let taken = view(entry, &read.bodies, |view| departments.apply(view).map(drop));
+        let taken = view(entry, &read.bodies, |view| {
+            // A second department of the name would take the keys of the first away.
+            once(view, "established", slug_of(view, "/slug"), |slug| departments.get(slug).is_some())?;
+            departments.apply(view).map(drop).map_err(|error| error.to_string())
+        });
         take(entry, taken, &mut read.report);
     }
     if let Some(first) = read.entries.first().filter(|entry| entry.index == 0) {
@@ -135,10 +141,38 @@ fn fold_departments(read: &mut Read) -> Departments {
 fn fold_definitions(read: &mut Read) -> Definitions {
     let mut definitions = Definitions::default();
     for entry in &read.entries {
-        let taken = view(entry, &read.bodies, |view| definitions.apply(view).map(drop));
+        let taken = view(entry, &read.bodies, |view| {
+            let slug = slug_of(view, "/definition/slug");
+            once(view, "defined", slug.clone(), |slug| definitions.current(slug).is_some())?;
+            if definitions
+                .register_of(view.record)
+                .is_some_and(|known| slug.is_some_and(|slug| slug != *known))
+            {
+                return Err("it redefines another register than its record is of".to_owned());
+            }
+            definitions.apply(view).map(drop).map_err(|error| error.to_string())
+        });
         take(entry, taken, &mut read.report);
     }
     definitions
+}
+
+/// The slug that a body names.
+fn slug_of(view: &EntryView<'_>, pointer: &str) -> Option<Slug> {
+    view.body?.pointer(pointer)?.as_str()?.parse().ok()
+}
+
+/// Refuses an entry that founds what is there already: a slug is taken once, for ever.
+fn once(
+    view: &EntryView<'_>,
+    founding: &str,
+    slug: Option<Slug>,
+    taken: impl Fn(&Slug) -> bool,
+) -> Result<(), String> {
+    match slug.filter(|slug| view.entry_type.as_str() == founding && taken(slug)) {
+        Some(slug) => Err(format!("`{slug}` was {founding} before, by another record")),
+        None => Ok(()),
+    }
 }
 
 /// Hands an entry with its verified body to a fold; `None` where no such body was served.

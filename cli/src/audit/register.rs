@@ -1,14 +1,17 @@
 //! One register's entries: who signed them, in what order, in which steps, and whether the bodies are theirs.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use domain::audit::{StepChecker, StepView};
+use domain::definition::Visibility;
 use domain::departments::Departments;
 use proofs::body::digest;
 use proofs::leaf::Leaf;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::fetch::{CouldNotCheck, Fetch, Served};
 use super::log::{Log, walk};
@@ -16,15 +19,25 @@ use super::report::{Fault, RegisterReport};
 use super::{Outcome, Trust, log_fault};
 use crate::progress::Bar;
 
+/// The type of an entry that orders the bodies of its record to be withheld (`format.md`).
+const WITHHELD: &str = "withheld";
+
 /// Verifies one register to the end of its checkpoint.
-pub async fn verify(fetch: &Fetch, mut log: Log, trust: &Trust, bar: &Bar) -> Result<Outcome, CouldNotCheck> {
+pub async fn verify(
+    fetch: &Fetch,
+    mut log: Log,
+    trust: &Trust,
+    homes: &mut Homes,
+    bar: &Bar,
+) -> Result<Outcome, CouldNotCheck> {
     let mut report = RegisterReport::new(log.register.clone());
     for fault in log.faults.drain(..) {
         report.fault(fault);
     }
     check_key(&log, trust, &mut report);
-    let mut entries = Entries::new(trust, log.register.clone());
+    let mut entries = Entries::new(trust, homes, log.register.clone());
     let mut sees_bodies = true;
+    let mut shown = Shown::new(trust, &log.register);
     walk(fetch, &log, &mut report, async |first, leaves, report| {
         let count = leaves.len() as u64;
         let leaves = parse(first, &leaves, report);
@@ -33,9 +46,11 @@ pub async fn verify(fetch: &Fetch, mut log: Log, trust: &Trust, bar: &Bar) -> Re
             entries.along(entry, report);
         }
         if sees_bodies {
-            match fetch.entries(&log.register, first, count).await? {
-                Some(served) => drop(check_bodies(&leaves, served, report)),
-                None => sees_bodies = false,
+            if let Some(served) = fetch.entries(&log.register, first, count).await? {
+                shown.note(&leaves, &check_bodies(&leaves, served, report));
+            } else {
+                sees_bodies = false;
+                shown.refused(report);
             }
         }
         report.entries += count;
@@ -44,6 +59,7 @@ pub async fn verify(fetch: &Fetch, mut log: Log, trust: &Trust, bar: &Bar) -> Re
     })
     .await?;
     report.records = entries.records();
+    shown.conclude(&mut report);
     Ok(Outcome::of(report, log))
 }
 
@@ -61,6 +77,10 @@ impl Outcome {
 /// The key that signs the checkpoint must be the one that the register's definition names.
 pub fn check_key(log: &Log, trust: &Trust, report: &mut RegisterReport) {
     let Some(head) = &log.head else { return };
+    if trust.log_name.is_some() && log.log_name() != trust.log_name.as_deref() {
+        let detail = format!("its origin {} is not of the log that defines it", head.checkpoint.origin);
+        report.fault(log_fault("log-name", detail));
+    }
     match trust.definitions.current(&log.register) {
         None => report.fault(log_fault("definition", "no entry of `registers` defines this register")),
         Some(defined) if defined.key != head.key => {
@@ -98,8 +118,73 @@ pub fn parse(first: u64, leaves: &[Vec<u8>], report: &mut RegisterReport) -> Vec
     checked
 }
 
+/// The register in which each record began: a record lives in one register.
+#[derive(Default)]
+pub struct Homes(HashMap<Uuid, Slug>);
+
+impl Homes {
+    /// Notes where a record begins; gives the other register in which it began before.
+    fn begin(&mut self, record: Uuid, register: &Slug) -> Option<&Slug> {
+        match self.0.entry(record) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(register.clone());
+                None
+            }
+            Entry::Occupied(home) => Some(&*home.into_mut()).filter(|home| *home != register),
+        }
+    }
+}
+
+/// Whether a public register shows what it must: anyone may see its bodies, save those that an entry of type `withheld` on the
+/// same record has taken away.
+struct Shown {
+    public: bool,
+    unseen: Vec<(u64, Uuid)>,
+    withheld: HashSet<Uuid>,
+}
+
+impl Shown {
+    fn new(trust: &Trust, register: &Slug) -> Self {
+        let history = trust.definitions.history(register);
+        // Bodies of a register that was not always public may be hidden by those who run it honestly.
+        let public = history.iter().all(|one| one.definition.visibility == Visibility::Public);
+        Self { public: public && !history.is_empty(), unseen: Vec::new(), withheld: HashSet::new() }
+    }
+
+    fn note(&mut self, leaves: &[Checked], bodies: &HashMap<u64, Value>) {
+        for Checked { index, leaf } in leaves.iter().filter(|_| self.public) {
+            let statement = leaf.statement.statement();
+            if statement.entry_type.as_str() == WITHHELD {
+                self.withheld.insert(statement.record);
+            }
+            if !bodies.contains_key(index) {
+                self.unseen.push((*index, statement.record));
+            }
+        }
+    }
+
+    /// The list of entries was not shown at all.
+    fn refused(&self, report: &mut RegisterReport) {
+        if self.public {
+            report.fault(log_fault("listing", "the register is public, and its entries are not shown"));
+        }
+    }
+
+    fn conclude(self, report: &mut RegisterReport) {
+        let told: HashSet<u64> = report.faults.iter().filter_map(|fault| fault.index).collect();
+        for (index, record) in self.unseen {
+            if !self.withheld.contains(&record) && !told.contains(&index) {
+                let detail = "the register is public, the body is not shown, and no entry withholds it";
+                let (index, record) = (Some(index), Some(record));
+                report.fault(Fault { index, record, rule: "listing", detail: detail.to_owned() });
+            }
+        }
+    }
+}
+
 /// The checks that go along a register, entry by entry.
 pub struct Entries<'a> {
+    homes: &'a mut Homes,
     register: Slug,
     steps: StepChecker<'a>,
     recorded_at: Timestamp,
@@ -107,8 +192,9 @@ pub struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     /// Nothing seen yet.
-    pub fn new(trust: &'a Trust, register: Slug) -> Self {
-        Self { register, steps: StepChecker::new(&trust.definitions), recorded_at: Timestamp::MIN }
+    pub fn new(trust: &'a Trust, homes: &'a mut Homes, register: Slug) -> Self {
+        let steps = StepChecker::new(&trust.definitions);
+        Self { homes, register, steps, recorded_at: Timestamp::MIN }
     }
 
     /// Records seen.
@@ -141,6 +227,11 @@ impl<'a> Entries<'a> {
         if let Err(broken) = self.steps.check(&step) {
             fault(broken.rule(), broken.to_string());
         }
+        if statement.version == 1
+            && let Some(other) = self.homes.begin(statement.record, &self.register)
+        {
+            fault("one-register", format!("the record has entries in register {other} too"));
+        }
     }
 }
 
@@ -169,6 +260,9 @@ pub fn check_bodies(
     served: Vec<Served>,
     report: &mut RegisterReport,
 ) -> HashMap<u64, Value> {
+    if !served.is_sorted_by(|one, next| one.index < next.index) {
+        report.fault(log_fault("listing", "the list of entries is not in order, or shows one twice"));
+    }
     let served: HashMap<u64, Served> = served.into_iter().map(|served| (served.index, served)).collect();
     let mut bodies = HashMap::with_capacity(served.len());
     for Checked { index, leaf } in leaves {
@@ -187,7 +281,14 @@ pub fn check_bodies(
         if served.statement != leaf.statement.as_str() {
             fault("listing", "the list of entries shows another statement than the log holds");
         }
-        let (Some(body), Some(salt)) = (&served.body, &served.salt) else { continue };
+        let (body, salt) = match (&served.body, &served.salt) {
+            (Some(body), Some(salt)) => (body, salt),
+            (None, None) => continue,
+            _ => {
+                fault("digest", "body and salt go together: one without the other proves nothing");
+                continue;
+            }
+        };
         let canonical = proofs::jcs::parse(body.get().as_bytes())
             .and_then(|value| proofs::jcs::canonical(&value).map(|canonical| (value, canonical)));
         match canonical {

@@ -65,6 +65,14 @@ impl RegisterReport {
         report
     }
 
+    /// A register that is defined, and that the server does not list.
+    pub fn hidden(register: Slug) -> Self {
+        let mut report = Self::new(register);
+        let detail = "an entry of `registers` defines it, and the list of registers does not show it";
+        report.fault(super::log_fault("register-hidden", detail));
+        report
+    }
+
     /// Notes a fault.
     pub fn fault(&mut self, fault: Fault) {
         if self.faults.len() < FAULTS_MAX {
