@@ -44,6 +44,9 @@ kinds! {
     /// The token's role may not do this.
     FORBIDDEN = "forbidden", 403, "Not allowed with this token",
         "Use a token whose role and department may do this.";
+    /// The token says official, the register of departments does not.
+    NOT_IN_OFFICE = "not-in-office", 403, "The person is not an official of the department",
+        "Have the appointment entered in the register `departments`; an account is read with a citizen's token.";
     /// The register belongs to another department.
     FOREIGN_REGISTER = "foreign-register", 403, "The register belongs to another department",
         "Append with a token and an issuer of the department that owns the register.";
@@ -56,6 +59,9 @@ kinds! {
     /// The path exists, the method does not.
     METHOD_NOT_ALLOWED = "method-not-allowed", 405, "The method is not allowed here",
         "Use one of the methods that the reference lists for this path.";
+    /// The request arrives too slowly.
+    REQUEST_TIMEOUT = "request-timeout", 408, "The request took too long to arrive",
+        "Send the request again, whole; a list may be split.";
     /// Another entry already made this version.
     VERSION_CONFLICT = "version-conflict", 409, "The record is at another version",
         "Read the record again, and decide again from its present state.";
@@ -223,13 +229,22 @@ impl From<ProjectionError> for Problem {
     fn from(error: ProjectionError) -> Self {
         match error {
             ProjectionError::Store(error) => error.into(),
-            ProjectionError::Cursor | ProjectionError::Limit { .. } => Self::invalid(error.to_string()),
+            ProjectionError::Cursor | ProjectionError::Limit { .. } => {
+                Self::invalid(sentence(&error.to_string()))
+            }
             ProjectionError::Timeout { .. } => {
                 Self::new(NOT_YET, "What is read here has not reached the position yet.").retry_after(1)
             }
             error => Self::internal(&error),
         }
     }
+}
+
+/// A message of a library of ours as a sentence.
+pub fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 impl IntoResponse for Problem {

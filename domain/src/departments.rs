@@ -184,6 +184,13 @@ impl Departments {
         self.by_slug.get(department)
     }
 
+    /// Does this person act for the department now?
+    pub fn in_office(&self, department: &Slug, person: Uuid) -> bool {
+        self.get(department).is_some_and(|department| {
+            !department.abolished && department.officials_now().any(|official| official.official == person)
+        })
+    }
+
     /// A department by its record in `departments`.
     pub fn by_record(&self, record: Uuid) -> Option<&DepartmentState> {
         self.by_slug.get(self.records.get(&record)?)

@@ -1,5 +1,8 @@
 //! What handlers take from a request. Every rejection is a problem document.
 
+use std::time::Duration;
+
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -8,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Principal};
 use crate::http::AppState;
+use crate::http::limits::BODY_TIMEOUT;
 use crate::problem::{self, Problem};
 
 /// Middleware: checks the bearer token, if there is one, and keeps whom it stands for with the request.
@@ -34,6 +38,33 @@ pub async fn authenticate(State(state): State<AppState>, mut request: Request, n
         Err(error) => {
             Problem::new(problem::UNAUTHENTICATED, format!("The token was refused: {error}.")).into_response()
         }
+    }
+}
+
+/// Middleware: an official acts for a department while its register says that they are in office, whatever the token says.
+///
+/// An appointment or dismissal made through this server counts for the next request; one made through another, at the next
+/// refresh, half a second later at most. Someone who is not known to be in office is looked for in the journal, so that an
+/// appointment made elsewhere counts at once too.
+pub async fn officials_in_office(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let principal = request.extensions().get::<Caller>().map(|caller| caller.principal.clone());
+    let Some(Principal::Official { person, department }) = principal else {
+        return next.run(request).await;
+    };
+    let known = state.registry().knowledge().departments.in_office(&department, person);
+    let known = if known {
+        Ok(true)
+    } else {
+        let newer = state.registry().refresh().await;
+        newer.map(|newer| newer.departments.in_office(&department, person))
+    };
+    match known {
+        Ok(true) => next.run(request).await,
+        Ok(false) => {
+            let detail = format!("The person whom the token names is not an official of {department} now.");
+            Problem::new(problem::NOT_IN_OFFICE, detail).into_response()
+        }
+        Err(error) => Problem::from(error).into_response(),
     }
 }
 
@@ -64,11 +95,18 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if has_nul(parts.uri.path()) {
+            return Err(Problem::not_found());
+        }
         match <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(_) => Err(Problem::not_found()),
         }
     }
+}
+
+fn has_nul(percent_encoded: &str) -> bool {
+    percent_encoded.contains("%00")
 }
 
 /// Query parameters. The rejection does not repeat the query, which may hold what it should not.
@@ -78,6 +116,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // No text that is stored has a NUL: PostgreSQL's cannot, and a body with one is refused.
+        if has_nul(parts.uri.query().unwrap_or_default()) {
+            return Err(Problem::invalid("A query parameter has the character U+0000."));
+        }
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(_) => Err(Problem::invalid("A query parameter is unknown, or its value is not of its form.")),
@@ -105,13 +147,7 @@ impl<S: Send + Sync> FromRequest<S> for Json {
         if !json {
             return Err(Problem::new(problem::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json."));
         }
-        let bytes = match axum::body::Bytes::from_request(request, state).await {
-            Ok(bytes) => bytes,
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                return Err(Problem::new(problem::TOO_LARGE, "The body has more than 16 MiB."));
-            }
-            Err(_) => return Err(Problem::invalid("The body broke off.")),
-        };
+        let bytes = arrived(request, state, BODY_TIMEOUT).await?;
         // A long body takes milliseconds to read, which other requests must not wait for.
         let read = if bytes.len() > INLINE_BYTES_MAX {
             let read = tokio::task::spawn_blocking(move || proofs::jcs::parse(&bytes)).await;
@@ -123,10 +159,41 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     }
 }
 
+/// The whole body, if it arrives in time.
+async fn arrived<S: Send + Sync>(request: Request, state: &S, within: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(within, Bytes::from_request(request, state)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Problem::new(problem::TOO_LARGE, "The body is longer than this address takes."))
+        }
+        Ok(Err(_)) => Err(Problem::invalid("The body broke off.")),
+        Err(_) => Err(Problem::new(problem::REQUEST_TIMEOUT, "The body did not arrive in time.")),
+    }
+}
+
 /// The JSON document of a body whose shape is `T`.
 pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     // serde's message may repeat a value, so it is not shown.
     serde_json::from_value(value).map_err(|_| {
         Problem::invalid("The body has not the members that the reference lists, or not of their types.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = Request::new(Body::from_stream(never));
+        let refused = arrived(request, &(), Duration::ZERO).await.expect_err("it never arrives");
+        assert_eq!(refused.kind(), problem::REQUEST_TIMEOUT);
+        let broken = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))]);
+        let request = Request::new(Body::from_stream(broken));
+        let refused = arrived(request, &(), BODY_TIMEOUT).await.expect_err("it breaks off");
+        assert_eq!(refused.kind(), problem::INVALID_REQUEST);
+    }
 }

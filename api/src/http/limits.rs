@@ -25,6 +25,10 @@ pub const PAGE_ROWS_MAX: u32 = projections::PAGE_ROWS_MAX;
 pub const PAGE_ENTRIES_MAX: u32 = 256;
 /// A request that is not answered by then is given up: appends wait in a bounded queue for less than that.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+/// A body has so long to arrive: at 16 MiB, that is 4 Mbit/s.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request to look a number up, which anyone may send.
+pub const LOOKUP_BYTES_MAX: usize = 4 << 10;
 /// A read waits so long for a projection to catch up.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -93,7 +97,7 @@ pub async fn limit_rate(State(state): State<AppState>, request: Request, next: N
 pub async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(problem::UNAVAILABLE, "The request took too long and was given up.")
+        Err(_) => Problem::new(problem::OVERLOADED, "The request took too long and was given up.")
             .retry_after(1)
             .into_response(),
     }

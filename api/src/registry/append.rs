@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use domain::any_record::AnyRecord;
 use domain::definitions::InForce;
+use domain::platform::{DEPARTMENTS, REGISTERS};
 use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, StoredEntry, Submission};
+use proofs::slug::Slug;
 use uuid::Uuid;
 
 use super::decide::{Decided, Ground, Parsed, decide};
@@ -53,7 +55,10 @@ impl Registry {
         let mut knowledge = self.knowledge();
         for _ in 0..ATTEMPTS_MAX {
             match self.attempt(&request, &entries, &knowledge, idempotency.as_ref()).await {
-                Ok(outcomes) => return Ok(outcomes),
+                Ok(outcomes) => {
+                    self.take_in(&request.register).await;
+                    return Ok(outcomes);
+                }
                 Err(Attempt::Moved) => knowledge = self.refresh().await?,
                 // What was known may be old: a refusal stands only when there was nothing new to know.
                 Err(Attempt::Refused(refusal)) => {
@@ -66,6 +71,18 @@ impl Registry {
             }
         }
         Err(Reason::Overloaded { retry_after_seconds: 1 }.into())
+    }
+
+    /// What was appended to the platform's own registers is in force at once for whoever asks this server next: an official
+    /// who was dismissed sees nothing more.
+    async fn take_in(&self, register: &Slug) {
+        if *register != *DEPARTMENTS && *register != *REGISTERS {
+            return;
+        }
+        // The entry stands whatever comes of this; it is read again in a moment.
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(error = %error, "could not read what is in force");
+        }
     }
 
     /// Reads the entries, and makes the digest of what they say.
@@ -131,6 +148,7 @@ impl Registry {
         let deciding = Arc::clone(entries);
         let many = entries.len() > INLINE_ENTRIES_MAX;
         let decided = off_async(many, move || decide(&ground, &deciding, records)).await??;
+        self.check_persons(&request.register, entries, knowledge).await?;
         let entries_new = self.signed(request, entries, &decided, knowledge).await?;
         let numbered: Vec<usize> = entries_new
             .iter()

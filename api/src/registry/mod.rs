@@ -13,6 +13,7 @@ mod decide;
 mod digest;
 mod entries;
 mod knowledge;
+mod persons;
 mod refusal;
 mod request;
 mod sign;

@@ -9,7 +9,7 @@ pub mod words;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -46,6 +46,7 @@ pub fn router(state: AppState) -> Router {
         .merge(pages)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), extract::officials_in_office))
         .layer(from_fn_with_state(state.clone(), limit_rate))
         .layer(from_fn_with_state(state.clone(), extract::authenticate))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
@@ -68,8 +69,13 @@ async fn not_found() -> Problem {
     Problem::not_found()
 }
 
-async fn method_not_allowed() -> Problem {
+/// The router adds `Allow`, which is all that OPTIONS asks for (RFC 9110 section 9.3.7).
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     Problem::new(problem::METHOD_NOT_ALLOWED, "This address is there, but not for this method.")
+        .into_response()
 }
 
 /// A panic is a fault of ours; what it says stays in the log, without the request.

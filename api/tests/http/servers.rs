@@ -27,6 +27,9 @@ impl Two {
             let (one, other) = (database.open(&clock, 1).await, database.open(&clock, 2).await);
             // Both find the store empty, at once.
             let (here, there) = tokio::join!(found(&one), found(&other));
+            let person = json!({ "name": { "family": "Иванова", "given": "А" }, "birth_date": "1990-01-01", "sex": "female" });
+            let opened = ours("persons", "platform", Some(PERSON), "opened", person);
+            here.append(opened).await.expect("the person is there");
             pairs.push(Self { here, there, _database: database });
         }
         pairs
@@ -38,8 +41,11 @@ impl Two {
     }
 }
 
+/// The person whom the permits are about.
+const PERSON: Uuid = Uuid::from_u128(1);
+
 fn body() -> Value {
-    json!({ "number": "A001", "valid_from": "2026-01-01", "subjects": [{ "role": "holder", "person": Uuid::from_u128(1) }] })
+    json!({ "number": "A001", "valid_from": "2026-01-01", "subjects": [{ "role": "holder", "person": PERSON }] })
 }
 
 fn ours(

@@ -136,6 +136,9 @@ impl World {
             people.push(outcome.appended.record);
         }
         let (citizen, other_citizen) = (people[0], people[1]);
+        for (department, official) in [("roads", other_citizen), ("woods", citizen)] {
+            appoint(&registry, department, official).await;
+        }
         Self { registry, store, tokens, clock, citizen, other_citizen, router, runner, _database: database }
     }
 
@@ -291,6 +294,39 @@ pub fn fixture(name: &str) -> Value {
     let path = format!("{}/../fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read(&path).unwrap_or_else(|_| panic!("{path} is there"));
     serde_json::from_slice(&text).expect("a fixture is JSON")
+}
+
+/// Makes a person an official of a department.
+pub async fn appoint(registry: &Registry, department: &str, official: Uuid) -> Outcome {
+    office(
+        registry,
+        department,
+        "official-appointed",
+        json!({ "official": official, "position": "Inspector" }),
+    )
+    .await
+}
+
+/// Ends their office.
+pub async fn dismiss(registry: &Registry, department: &str, official: Uuid) -> Outcome {
+    office(registry, department, "official-dismissed", json!({ "official": official, "reason": "moved" }))
+        .await
+}
+
+async fn office(registry: &Registry, department: &str, entry_type: &str, body: Value) -> Outcome {
+    let department = department.parse().expect("a slug");
+    let knowledge = registry.refresh().await.expect("it is read");
+    let record = knowledge.departments.get(&department).map(|state| state.record);
+    let entry = EntryRequest::Platform {
+        record,
+        version: None,
+        entry_type: entry_type.parse().expect("a type"),
+        effective_at: None,
+        body,
+    };
+    let by = Actor::local("platform".parse().expect("a slug"));
+    let request = AppendRequest::new("departments".parse().expect("a slug"), by, vec![entry]);
+    registry.append(request).await.expect("it is appended").remove(0)
 }
 
 /// Appends one entry for a department, which the platform signs.

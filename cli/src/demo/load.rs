@@ -90,8 +90,8 @@ pub async fn load(
         return Ok(cast);
     }
     platform(registry, progress).await?;
-    appoint(registry, &cast).await?;
     sample_people(registry, &cast, people, progress).await?;
+    appoint(registry, &cast).await?;
     real(registry, progress).await?;
     let text = serde_json::to_vec(&loaded).map_err(|error| Failure::because("demo.json", &error))?;
     fs::write(&marker, text)

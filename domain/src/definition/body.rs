@@ -30,9 +30,9 @@ pub(super) fn compile(schema: &Value, shared: Option<&Map<String, Value>>) -> Re
     build(&schema)
 }
 
-/// Compiles the pattern of a number.
+/// Compiles the pattern of a number, which is to match the whole of it: of `^A|B$` each way alone is bound at one end only.
 pub(super) fn pattern(pattern: &str) -> Result<Validator, Fault> {
-    build(&json!({"type": "string", "pattern": pattern}))
+    build(&json!({"type": "string", "pattern": format!("^(?:{pattern})$")}))
 }
 
 /// Compiles a schema that stands on its own.

@@ -62,11 +62,13 @@ fn officials_come_and_go() {
         .apply(&entry(5, "2026-03-01", 1, 3, "official-dismissed", json!({"official": person})).view())
         .unwrap();
     assert_eq!(slugs(&departments), ["fns"]);
+    assert!(!departments.in_office(&slug("mvd"), person) && departments.in_office(&slug("fns"), person));
     departments.apply(&entry(6, "2026-04-01", 1, 4, "official-appointed", appointed).view()).unwrap();
     let mvd = departments.get(&slug("mvd")).unwrap();
     assert_eq!((mvd.officials.len(), mvd.officials_now().count()), (2, 1));
     departments.apply(&entry(7, "2026-05-01", 2, 3, "abolished", json!({"reason": "x"})).view()).unwrap();
     assert_eq!(slugs(&departments), ["mvd"]);
+    assert!(departments.in_office(&slug("mvd"), person) && !departments.in_office(&slug("fns"), person));
     let renamed = json!({"title": {"ru": "Н", "en": "New"}});
     departments.apply(&entry(8, "2026-05-01", 1, 5, "renamed", renamed).view()).unwrap();
     assert_eq!(departments.get(&slug("mvd")).unwrap().title.en, "New");

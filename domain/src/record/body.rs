@@ -17,6 +17,9 @@ pub(super) fn check(
     body: &Value,
 ) -> Result<(), RecordError> {
     let mut faults = definition.check_body(rule, body);
+    if has_nul(body) {
+        nul("", body, &mut faults);
+    }
     corrects(record, rule, body, &mut faults);
     if rule.effect != Effect::None {
         number(definition, body, &mut faults);
@@ -32,6 +35,40 @@ pub(super) fn check(
     // The schema and a rule of ours can find one fault each at the same place; the first, by name, says enough.
     faults.dedup();
     Err(RecordError::Body { faults })
+}
+
+/// No text has a NUL: PostgreSQL cannot hold one, and no document that an official reads can show it.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, member)| name.contains('\0') || has_nul(member)),
+        _ => false,
+    }
+}
+
+/// Where they are.
+fn nul(pointer: &str, value: &Value, faults: &mut Vec<Fault>) {
+    match value {
+        Value::String(text) if text.contains('\0') => {
+            faults.push(Fault::new(pointer, "has the character U+0000, which no text may have"));
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                nul(&fault::join(pointer, at), item, faults);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                if name.contains('\0') {
+                    faults.push(Fault::new(pointer, "has a member whose name has the character U+0000"));
+                } else {
+                    nul(&fault::join(pointer, name), member, faults);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A correction names an earlier entry of its record; no other entry does.

@@ -319,3 +319,14 @@ fn an_aggregate_and_its_events_survive_json() {
     let record = fold(&events);
     assert_eq!(serde_json::from_value::<Record>(serde_json::to_value(&record).unwrap()).unwrap(), record);
 }
+
+#[tokio::test]
+async fn no_text_has_a_nul() {
+    let permits = permits();
+    let mut wrong = body();
+    wrong["note"] = json!("a\0b");
+    wrong["x\0"] = json!([]);
+    let faults = faults(Vec::new(), proposed(&permits, "issued", wrong)).await;
+    assert!(faults.iter().any(|(at, _)| at == "/note"), "{faults:?}");
+    assert!(faults.iter().any(|(at, _)| at.is_empty()), "{faults:?}");
+}

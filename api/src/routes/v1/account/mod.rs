@@ -25,9 +25,14 @@ pub fn router() -> OpenApiRouter<AppState> {
 fn owner(caller: &Caller) -> Result<Uuid, Problem> {
     match caller.principal {
         Principal::Citizen { person } => Ok(person),
+        // In office a person is not who they are at home: what concerns them is not their department's affair.
+        Principal::Official { .. } => Err(Problem::new(
+            problem::FORBIDDEN,
+            "This token is for work in a department. Officials read their own account with a citizen's token.",
+        )),
         _ => Err(Problem::new(
             problem::FORBIDDEN,
-            "An account is read by the person whose it is, as a citizen.",
+            "An account belongs to a person, who reads it with a citizen's token; this token stands for none.",
         )),
     }
 }

@@ -115,6 +115,10 @@ async fn look_up(
         return Err(Problem::not_found());
     }
     wait.hold(state, "view").await?;
+    // PostgreSQL refuses the parameter; no number has it.
+    if number.contains('\0') {
+        return Err(Problem::not_found());
+    }
     let found = view::by_number(state.store().db(), &knowledge.definitions, &definition.slug, &number).await;
     let hit = found?.ok_or_else(Problem::not_found)?;
     let whole = reader.sees_all();

@@ -10,10 +10,12 @@ pub mod register;
 pub mod statistics;
 pub mod tile;
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::http::AppState;
+use crate::http::limits::LOOKUP_BYTES_MAX;
 
 /// The endpoints of this folder.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -27,7 +29,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(records::record::get_record))
         .routes(routes!(records::history::get_record_history))
         .routes(routes!(lookup::get_number))
-        .routes(routes!(lookup::look_up_number))
+        .routes(routes!(lookup::look_up_number).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
         .routes(routes!(statistics::get_statistics))
         .routes(routes!(checkpoint::get_checkpoint))
         .routes(routes!(key::get_register_key))

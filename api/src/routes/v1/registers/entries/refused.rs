@@ -3,7 +3,7 @@
 use domain::Fault;
 use domain::record::{Reason as Whose, RecordError};
 
-use crate::problem::{self, Kind, Pointed, Problem};
+use crate::problem::{self, Kind, Pointed, Problem, sentence};
 use crate::registry::{Reason, Refusal};
 
 /// The problem of a refusal. In a list, pointers begin with the entry's index.
@@ -74,11 +74,4 @@ fn pointed(faults: &[Fault], prefix: &str) -> Vec<Pointed> {
         detail: fault.message.clone(),
     };
     faults.iter().map(point).collect()
-}
-
-/// A message as a sentence.
-fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
