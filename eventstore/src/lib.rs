@@ -45,4 +45,4 @@ pub use model::{
     SUBMISSION_ENTRIES_MAX, StoredEntry, Submission,
 };
 pub use reader::READ_ENTRIES_MAX;
-pub use store::{BATCH_ENTRIES_MAX, Options, QUEUE_ENTRIES_MAX, Store};
+pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};

@@ -1,6 +1,7 @@
 //! The store: opened once a process, cloned freely.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proofs::checkpoint;
 use proofs::note::NoteSigner;
@@ -25,6 +26,12 @@ pub const BATCH_ENTRIES_MAX: usize = 1_024;
 /// Entries that may wait: about a second's work. A queue beyond that helps nobody who waits in it.
 pub const QUEUE_ENTRIES_MAX: usize = 16_384;
 
+/// How long a batch may take. Beyond twice the wait for a connection and the 30 seconds that another server may hold the head:
+/// a database that says nothing for so long, though nobody closed the connection, is not there any more.
+pub const BATCH_TIMEOUT: Duration = Duration::from_secs(90);
+/// Connections that do not end by then are left behind when the store closes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How to open a store.
 #[derive(Clone)]
 pub struct Options {
@@ -40,6 +47,8 @@ pub struct Options {
     pub batch_entries_max: usize,
     /// Entries that may wait at most; more are refused as [`AppendError::Overloaded`].
     pub queue_entries_max: usize,
+    /// How long a batch may take before everyone in it is told that its outcome is unknown.
+    pub batch_timeout: Duration,
 }
 
 impl Options {
@@ -57,6 +66,7 @@ impl Options {
             entropy,
             batch_entries_max: BATCH_ENTRIES_MAX,
             queue_entries_max: QUEUE_ENTRIES_MAX,
+            batch_timeout: BATCH_TIMEOUT,
         }
     }
 }
@@ -67,7 +77,6 @@ pub struct Store(Arc<Shared>);
 
 struct Shared {
     db: Db,
-    appender_db: Db,
     log_name: String,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -101,27 +110,27 @@ impl Store {
         let db = Db::open(&options.target).await?;
         claim_log_name(&db, &options.log_name).await?;
         verify::heads(&db, &options.log_name).await?;
-        let appender_db = db.for_appender(&options.target)?;
         let position = crate::reader::position(&db).await?;
         let (publish, head) = watch::channel(position);
         let publish = Arc::new(publish);
         let metrics = Arc::new(AppendMetrics::new());
         let (appender, appending) = appender::start(appender::Start {
-            db: appender_db.clone(),
+            db: db.clone(),
+            target: options.target.clone(),
             log_name: options.log_name.clone(),
             clock: options.clock.clone(),
             metrics: metrics.clone(),
             publish: publish.clone(),
             batch_entries_max: options.batch_entries_max.max(1),
             queue_entries_max: options.queue_entries_max.max(1),
-        });
+            batch_timeout: options.batch_timeout,
+        })?;
         let listening = match &options.target {
             Target::Sqlite(_) => None,
             Target::Postgres(url) => Some(listen::start(url.clone(), db.clone(), publish).await?),
         };
         Ok(Self(Arc::new(Shared {
             db,
-            appender_db,
             log_name: options.log_name,
             clock: options.clock,
             entropy: options.entropy,
@@ -189,8 +198,9 @@ impl Store {
                 let _ = listening.await;
             }
         }
-        self.0.appender_db.close().await;
-        self.0.db.close().await;
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.0.db.close()).await.is_err() {
+            tracing::warn!("the database did not answer while its connections were closed");
+        }
     }
 }
 

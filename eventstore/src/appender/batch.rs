@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
@@ -14,7 +14,7 @@ use crate::error::{AppendError, StoreError};
 use crate::listen;
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
-use crate::sql::{Db, Tx};
+use crate::sql::{Db, Dialect, Target, Tx};
 
 /// From this many entries on, a batch is hashed and signed off the async threads: at about 5 µs an entry, a millisecond.
 const BLOCKING_ENTRIES: usize = 200;
@@ -23,7 +23,12 @@ type Reply = (oneshot::Sender<Result<Vec<Appended>, AppendError>>, Instant, usiz
 
 /// Commits batches, one after the other.
 pub(super) struct Batches {
+    /// The appender's own.
     db: Db,
+    /// What `db` is made from.
+    base: Db,
+    target: Target,
+    timeout: Duration,
     log_name: Arc<str>,
     clock: Arc<dyn Clock>,
     metrics: Arc<AppendMetrics>,
@@ -33,15 +38,18 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) fn new(start: Start) -> Self {
-        Self {
-            db: start.db,
+    pub(super) fn new(start: Start) -> Result<Self, StoreError> {
+        Ok(Self {
+            db: start.db.for_appender(&start.target)?,
+            base: start.db,
+            target: start.target,
+            timeout: start.batch_timeout,
             log_name: start.log_name.into(),
             clock: start.clock,
             metrics: start.metrics,
             publish: start.publish,
             signers: Signers::new(),
-        }
+        })
     }
 
     /// Forgets what is remembered between batches.
@@ -59,7 +67,12 @@ impl Batches {
             replies.push((one.reply, one.since, one.weight));
             permits.push(one.permit);
         }
-        let answers = match self.commit(batch).await {
+        let in_time = tokio::time::timeout(self.timeout, self.commit(batch)).await;
+        let outcome = in_time.unwrap_or_else(|_| {
+            self.reconnect();
+            Err(StoreError::OutcomeUnknown("the database did not answer in time".to_owned()))
+        });
+        let answers = match outcome {
             Ok(answers) => answers,
             Err(error) => {
                 self.forget();
@@ -99,6 +112,23 @@ impl Batches {
         self.metrics.entries.fetch_add(entries, Ordering::Relaxed);
         self.metrics.batch_entries.observe(entries);
         Ok(decided.answers)
+    }
+
+    /// Leaves a connection behind that nothing came from: it may never be given back, and the pool has no other. What it had begun
+    /// is ended by the server, or was committed; the next batch waits for the head until either has happened.
+    fn reconnect(&mut self) {
+        match self.base.for_appender(&self.target) {
+            Ok(db) => self.db = db,
+            Err(error) => tracing::error!(%error, "could not make a new connection for appending"),
+        }
+    }
+
+    /// Closes the appender's own connection. On SQLite it is the one writer, which closes with the store.
+    pub(super) async fn close(self) {
+        if self.db.dialect() == Dialect::Postgres {
+            // What does not end is left behind.
+            let _ = tokio::time::timeout(self.timeout, self.db.close()).await;
+        }
     }
 
     /// A connection may have died since the last batch. Nothing is lost yet, so one more attempt, on a new one.

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::error::{AppendError, StoreError};
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
-use crate::sql::Db;
+use crate::sql::{Db, Target};
 
 /// What a caller is told to wait when the queue is full. It holds about a second's work.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -31,12 +31,14 @@ const ENTRY_BYTES: usize = 64 * 1024;
 /// What the task needs.
 pub(crate) struct Start {
     pub db: Db,
+    pub target: Target,
     pub log_name: String,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<AppendMetrics>,
     pub publish: Arc<watch::Sender<u64>>,
     pub batch_entries_max: usize,
     pub queue_entries_max: usize,
+    pub batch_timeout: Duration,
 }
 
 /// The callers' side of the task.
@@ -58,7 +60,7 @@ struct Waiting {
     permit: OwnedSemaphorePermit,
 }
 
-pub(crate) fn start(start: Start) -> (Appender, JoinHandle<()>) {
+pub(crate) fn start(start: Start) -> Result<(Appender, JoinHandle<()>), StoreError> {
     let (queue, arrived) = mpsc::unbounded_channel();
     let appender = Appender {
         queue: Mutex::new(Some(queue)),
@@ -66,7 +68,9 @@ pub(crate) fn start(start: Start) -> (Appender, JoinHandle<()>) {
         queue_entries_max: start.queue_entries_max,
         metrics: start.metrics.clone(),
     };
-    (appender, tokio::spawn(run(start, arrived)))
+    let (bound, metrics) = (start.batch_entries_max, start.metrics.clone());
+    let batches = batch::Batches::new(start)?;
+    Ok((appender, tokio::spawn(run(batches, bound, metrics, arrived))))
 }
 
 impl Appender {
@@ -106,15 +110,18 @@ fn weight(submission: &Submission) -> usize {
 }
 
 /// Commits batch after batch until the queue is closed and empty.
-async fn run(start: Start, mut arrived: mpsc::UnboundedReceiver<Waiting>) {
-    let (bound, metrics) = (start.batch_entries_max, start.metrics.clone());
-    let mut batches = batch::Batches::new(start);
+async fn run(
+    mut batches: batch::Batches,
+    bound: usize,
+    metrics: Arc<AppendMetrics>,
+    mut arrived: mpsc::UnboundedReceiver<Waiting>,
+) {
     let mut waiting = VecDeque::new();
     let mut buffer = Vec::new();
     loop {
         if waiting.is_empty() {
             if arrived.recv_many(&mut buffer, bound).await == 0 {
-                return;
+                return batches.close().await;
             }
             waiting.extend(buffer.drain(..));
             // Lets those whom the last commit woke come along; costs nothing when there are none.

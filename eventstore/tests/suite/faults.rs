@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use eventstore::sql::Target;
 use eventstore::{AppendError, Clock, Options, Store, StoreError};
 use futures_util::future::join_all;
 use proofs::time::Timestamp;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::fixture::{Fixture, Kind, keyed, list, on_both_stores, places};
 
@@ -83,6 +89,60 @@ async fn large_bodies_are_committed_in_smaller_batches(fixture: &Fixture) {
     assert!(join_all(large).await.iter().all(Result::is_ok));
     assert_eq!((store.position().await.unwrap(), store.metrics().batches()), (6, 3));
     store.close().await;
+}
+
+/// Passes connections on to PostgreSQL; those that exist at a freeze go silent for ever, as when a machine or a network vanishes.
+async fn wire(server: String, frozen: watch::Receiver<u32>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = TcpStream::connect(&server).await.unwrap();
+            let ((from_client, to_client), (from_server, to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(pass(from_client, to_server, frozen.clone()));
+            tokio::spawn(pass(from_server, to_client, frozen.clone()));
+        }
+    });
+    port
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, frozen: watch::Receiver<u32>) {
+    let since = *frozen.borrow();
+    let mut buffer = vec![0; 65_536];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if *frozen.borrow() != since {
+            std::future::pending::<()>().await;
+        }
+        if to.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// A connection that goes silent does not end appending: those who wait are told, and the next batch takes another.
+#[tokio::test]
+async fn the_appender_survives_a_silent_connection() {
+    let fixture = Fixture::new(Kind::Postgres).await;
+    fixture.with_logs(&["licences"]).await.close().await;
+    let Target::Postgres(url) = &fixture.target else { unreachable!("it is PostgreSQL") };
+    let (user, rest) = url.split_once('@').unwrap();
+    let (server, database) = rest.split_once('/').unwrap();
+    let (freeze, frozen) = watch::channel(0);
+    let port = wire(server.to_owned(), frozen).await;
+    let target = Target::Postgres(format!("{user}@127.0.0.1:{port}/{database}"));
+    let batch_timeout = Duration::from_secs(2);
+    let store = Store::open(Options { target, batch_timeout, ..fixture.options() }).await.unwrap();
+    let request = |n| keyed(fixture.one("licences", n, 1), &format!("k{n}"), 1);
+    store.submit(request(1)).await.unwrap();
+    freeze.send(1).unwrap();
+    let told = store.submit(request(2)).await;
+    assert!(matches!(told, Err(AppendError::Store(StoreError::OutcomeUnknown(_)))), "{told:?}");
+    assert_eq!(places(&store.submit(request(2)).await.unwrap()), [(2, 1, 1)]);
+    assert_eq!(places(&store.submit(request(3)).await.unwrap()), [(3, 2, 1)]);
+    drop(store);
+    fixture.drop_store().await;
 }
 
 async fn run(store: &Store, statement: &str) {
