@@ -7,10 +7,12 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 /// Upper bounds of request durations in seconds: from a cached tile to the request timeout.
 const DURATION_BOUNDS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 60.0];
+/// Upper bounds of entries in one request: from one to the most that a list may have.
+const ENTRIES_BOUNDS: [f64; 5] = [1.0, 10.0, 100.0, 500.0, 1_000.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -39,6 +41,7 @@ pub struct Metrics {
     durations: Family<RouteLabels, Histogram>,
     appends: Family<RegisterLabels, Counter>,
     append_seconds: Family<RegisterOnly, Histogram>,
+    append_sizes: Family<RegisterOnly, Histogram>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -56,19 +59,33 @@ impl Metrics {
         let appends = Family::default();
         let append_seconds =
             Family::<RegisterOnly, Histogram>::new_with_constructor(|| Histogram::new(DURATION_BOUNDS));
+        let append_sizes =
+            Family::<RegisterOnly, Histogram>::new_with_constructor(|| Histogram::new(ENTRIES_BOUNDS));
         registry.register("reestr_http_requests", "Requests by route and status", requests.clone());
-        registry.register("reestr_http_request_seconds", "Duration of requests by route", durations.clone());
+        // The unit becomes the end of the name.
+        registry.register_with_unit(
+            "reestr_http_request",
+            "Duration of requests by route",
+            Unit::Seconds,
+            durations.clone(),
+        );
         registry.register(
             "reestr_append_entries",
             "Entries asked to be appended, by register",
             appends.clone(),
         );
-        registry.register(
-            "reestr_append_request_seconds",
+        registry.register_with_unit(
+            "reestr_append_request",
             "From an append's arrival to its answer, by register",
+            Unit::Seconds,
             append_seconds.clone(),
         );
-        Self { registry, requests, durations, appends, append_seconds }
+        registry.register(
+            "reestr_append_request_entries",
+            "Entries of one request to append, by register",
+            append_sizes.clone(),
+        );
+        Self { registry, requests, durations, appends, append_seconds, append_sizes }
     }
 
     /// A request was answered.
@@ -91,6 +108,9 @@ impl Metrics {
         self.appends.get_or_create(&labels).inc_by(entries);
         let labels = RegisterOnly { register: register.to_owned() };
         self.append_seconds.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        self.append_sizes
+            .get_or_create(&labels)
+            .observe(f64::from(u32::try_from(entries).unwrap_or(u32::MAX)));
     }
 
     /// Everything as text, without the line that ends it: what the store has measured is added after.

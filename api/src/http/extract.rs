@@ -10,10 +10,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use crate::auth::{Caller, Principal};
 use crate::http::AppState;
 use crate::http::limits::BODY_TIMEOUT;
+use crate::http::wait;
 use crate::problem::{self, Problem};
 
 /// Middleware: checks the bearer token, if there is one, and keeps whom it stands for with the request.
@@ -112,7 +114,7 @@ fn has_nul(percent_encoded: &str) -> bool {
 /// Query parameters. The rejection does not repeat the query, which may hold what it should not.
 pub struct Query<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+impl<T: DeserializeOwned + IntoParams, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -120,9 +122,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         if has_nul(parts.uri.query().unwrap_or_default()) {
             return Err(Problem::invalid("A query parameter has the character U+0000."));
         }
+        // A filter that is misspelt would show everything, as if it had been applied.
+        let given = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        let known: Vec<String> = T::into_params(|| None).into_iter().map(|known| known.name).collect();
+        let takes = |name: &String| known.contains(name) || name == wait::PARAMETER;
+        if !given.is_ok_and(|given| given.iter().all(|(name, _)| takes(name))) {
+            let words = format!("A query parameter is unknown: this address takes {}.", known.join(", "));
+            return Err(Problem::invalid(words));
+        }
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(_) => Err(Problem::invalid("A query parameter is unknown, or its value is not of its form.")),
+            Err(_) => Err(Problem::invalid("The value of a query parameter is not of its form.")),
         }
     }
 }

@@ -8,8 +8,10 @@ use super::AppState;
 use super::limits::WAIT_TIMEOUT;
 use crate::problem::Problem;
 
-/// Header and query parameter.
+/// The header's name.
 const HEADER: &str = "wait-for";
+/// The parameter's name, which any address takes.
+pub const PARAMETER: &str = "wait_for";
 
 /// The position that a read is to wait for.
 #[derive(Debug, Clone, Copy)]

@@ -65,15 +65,22 @@ fn appender(text: &mut String, state: &AppState) -> fmt::Result {
 
 fn histogram(text: &mut String, name: &str, help: &str, histogram: &Histogram, scale: f64) -> fmt::Result {
     writeln!(text, "# HELP {name} {help}.\n# TYPE {name} histogram")?;
+    unit(text, name)?;
     let mut seen = 0;
     for (bound, count) in histogram.buckets() {
         seen += count;
         match bound {
-            Some(bound) => writeln!(text, "{name}_bucket{{le=\"{}\"}} {seen}", float(bound) * scale)?,
+            // A float, with its point (OpenMetrics).
+            Some(bound) => writeln!(text, "{name}_bucket{{le=\"{:?}\"}} {seen}", float(bound) * scale)?,
             None => writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {seen}")?,
         }
     }
     writeln!(text, "{name}_sum {}\n{name}_count {seen}", float(histogram.sum()) * scale)
+}
+
+/// A metric in a unit is named for it (OpenMetrics).
+fn unit(text: &mut String, name: &str) -> fmt::Result {
+    if name.ends_with("_seconds") { writeln!(text, "# UNIT {name} seconds") } else { Ok(()) }
 }
 
 /// Name, help, and what it is of a projection.
@@ -90,6 +97,7 @@ fn projection(text: &mut String, statuses: &[Status], state: &AppState) -> fmt::
     ];
     for (name, help, value) in gauges {
         writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge")?;
+        unit(text, name)?;
         for status in statuses {
             writeln!(text, "{name}{{projection=\"{}\"}} {}", status.name, value(status))?;
         }

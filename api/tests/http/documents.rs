@@ -130,7 +130,10 @@ async fn health_and_measurements() {
         let text = metrics.text();
         for line in [
             "reestr_append_seconds_bucket{le=\"+Inf\"}",
-            "reestr_append_batch_entries_bucket{le=\"1\"}",
+            "reestr_append_batch_entries_bucket{le=\"1.0\"}",
+            "reestr_append_request_entries_count{register=\"permits\"} 1",
+            "# UNIT reestr_append_request_seconds seconds",
+            "# UNIT reestr_projection_lag_seconds seconds",
             "reestr_append_entries_total{register=\"permits\",outcome=\"appended\"} 1",
             "reestr_append_request_seconds_count{register=\"permits\"} 1",
             "reestr_projection_lag_positions{projection=\"account\"}",

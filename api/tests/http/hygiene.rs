@@ -147,6 +147,26 @@ async fn numbers_beyond_all_bounds_find_nothing() {
     }
 }
 
+/// A filter that is misspelt would show everything, as if it had been applied.
+#[tokio::test]
+async fn a_parameter_that_no_one_reads_is_refused() {
+    let [world, other] = World::both().await;
+    for (who, path) in [
+        (Who::System, "/v1/registers/permits/records?stauts=valid"),
+        (Who::System, "/v1/registers/permits/entries?limit=1&from=3"),
+        (Who::Citizen, "/v1/account?in-force=true"),
+        (Who::Citizen, "/v1/account/records?SECRET=1"),
+    ] {
+        let (kind, problem) = world.get(who, path).await.problem(400);
+        assert_eq!(kind, "invalid-request", "{path}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("limit")), "{problem}");
+        assert!(!problem.to_string().contains("SECRET"), "{problem}");
+    }
+    world.get(Who::System, "/v1/registers/permits/records?status=valid&wait_for=1&limit=1").await.expect(200);
+    world.end().await;
+    other.end().await;
+}
+
 #[tokio::test]
 async fn anyone_may_send_only_a_little() {
     let [world, other] = World::both().await;

@@ -57,7 +57,7 @@ pub struct GroupRegister {
 /// The account of the person who asks.
 #[utoipa::path(get, path = "/v1/account", operation_id = "getAccount", tag = "Account",
     security(("bearer" = [])),
-    params(AccountQuery, ("Wait-For" = Option<u64>, Header, description = "Position that must be included")),
+    params(AccountQuery, ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
     responses(
         (status = 200, description = "The account", body = AccountDocument),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),

@@ -35,7 +35,7 @@ pub struct AccountRecordDocument {
     security(("bearer" = [])),
     params(
         ("record" = Uuid, Path, description = "The record"),
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
         (status = 200, description = "The record", body = AccountRecordDocument),
@@ -65,7 +65,7 @@ pub async fn get_account_record(
     params(
         ("record" = Uuid, Path, description = "The record"),
         PageQuery,
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
         (status = 200, description = "A page of steps", body = Page<HistoryStep>),

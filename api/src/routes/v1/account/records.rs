@@ -126,7 +126,7 @@ pub async fn read(
 /// The records that concern the person who asks, the newest first.
 #[utoipa::path(get, path = "/v1/account/records", operation_id = "listAccountRecords", tag = "Account",
     security(("bearer" = [])),
-    params(AccountQuery, ("Wait-For" = Option<u64>, Header, description = "Position that must be included")),
+    params(AccountQuery, ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
     responses(
         (status = 200, description = "A page of records", body = Page<AccountRecordItem>),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),

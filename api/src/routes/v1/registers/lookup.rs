@@ -63,7 +63,7 @@ pub struct NumberInput {
     params(
         ("register" = String, Path, description = "Slug of the register"),
         ("number" = String, Path, description = "The official number, percent-encoded"),
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
         (status = 200, description = "What the number stands for", body = NumberDocument),
@@ -83,7 +83,7 @@ pub async fn get_number(
     security((), ("bearer" = [])),
     params(
         ("register" = String, Path, description = "Slug of the register"),
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     request_body = NumberInput,
     responses(

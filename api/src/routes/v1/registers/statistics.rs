@@ -38,7 +38,7 @@ pub struct StatisticsDocument {
 #[utoipa::path(get, path = "/v1/registers/{register}/statistics", operation_id = "getStatistics", tag = "Registers",
     params(
         ("register" = String, Path, description = "Slug of the register"),
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
         (status = 200, description = "The counts", body = StatisticsDocument),

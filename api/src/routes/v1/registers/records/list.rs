@@ -83,7 +83,7 @@ pub struct RecordsQuery {
     params(
         ("register" = String, Path, description = "Slug of the register"),
         RecordsQuery,
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
         (status = 200, description = "A page of records", body = Page<RecordItem>),

@@ -34,7 +34,7 @@ pub struct RecordDocument {
     params(
         ("register" = String, Path, description = "Slug of the register"),
         ("record" = Uuid, Path, description = "The record"),
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included"),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
         (status = 200, description = "The record", body = RecordDocument,
