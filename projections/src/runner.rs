@@ -1,8 +1,9 @@
 //! The runner: one task for each projector, from start to a clean stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use eventstore::Store;
+use eventstore::{Store, StoreError};
+use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
@@ -104,7 +105,10 @@ impl Task {
         let mut poll = tokio::time::interval(self.options.poll.max(Duration::from_millis(1)));
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*self.stop.borrow() {
-            match self.catch_up().await {
+            // A panic counts as an error: without this the projector would stand still until the server is restarted.
+            let caught_up = AssertUnwindSafe(self.catch_up()).catch_unwind().await;
+            let panicked = |_| Err(StoreError::Internal("the projector panicked".to_owned()).into());
+            match caught_up.unwrap_or_else(panicked) {
                 Ok(()) => self.recovered(),
                 Err(error) => {
                     let failures = self.failed(&error);

@@ -274,7 +274,14 @@ async fn alone(path: &Path) -> Result<File, StoreError> {
 
 fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = url.parse()?;
-    Ok(options.application_name("reestr").statement_cache_capacity(STATEMENTS))
+    // A machine that vanishes says nothing: without these its sessions would hold the row of a projection, and so its work, for hours.
+    let vanished = [
+        ("tcp_keepalives_idle", "15"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "3"),
+        ("idle_in_transaction_session_timeout", "60s"),
+    ];
+    Ok(options.application_name("reestr").statement_cache_capacity(STATEMENTS).options(vanished))
 }
 
 fn sqlite_query(sql: &str, args: Vec<Arg>) -> Query<'_, Sqlite, SqliteArguments> {

@@ -1,6 +1,12 @@
 //! Exactly once: with several servers, with batches that fail, with servers that die.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use eventstore::{
     Store, args,
@@ -171,6 +177,43 @@ async fn a_batch_that_fails_changes_nothing_and_says_so() {
         assert!(
             runner.handle().states().iter().all(|state| state.last_error.is_none() && state.position == 3)
         );
+        runner.stop().await;
+        store.close().await;
+    }
+}
+
+/// The history projector, which panics at its first batch.
+#[derive(Default)]
+struct Startled(AtomicBool);
+
+impl Projector for Startled {
+    fn name(&self) -> &'static str {
+        "history"
+    }
+
+    fn version(&self) -> i64 {
+        1
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        HistoryProjector.tables()
+    }
+
+    fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
+        assert!(self.0.swap(true, Ordering::SeqCst), "startled");
+        HistoryProjector.writes(dialect, batch)
+    }
+}
+
+#[tokio::test]
+async fn a_projector_that_panics_goes_on() {
+    for database in Database::both().await {
+        let store = database.open(&clock()).await;
+        town::found(&store).await;
+        let position = store.position().await.unwrap();
+        let runner = Runner::start_with(&store, Options::default(), vec![Arc::new(Startled::default())]);
+        runner.handle().wait_for("history", position, PATIENCE).await.expect("it went on");
+        assert!(rebuild(&store, "history", |_| {}).await.unwrap().equal());
         runner.stop().await;
         store.close().await;
     }
