@@ -85,7 +85,7 @@ impl Config {
         }
         settings
             // Which store is said on the command line, before there is any configuration.
-            .merge(Env::prefixed("REESTR_").ignore(&["database", "test_postgres"]))
+            .merge(Env::prefixed("REESTR_").ignore(&["database", "test_postgres", "test_postgres_bin"]))
             .extract()
             .map_err(|error| Failure::usage(format!("the configuration is wrong: {error}")))
     }
