@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::database::Database;
-use crate::world::{NOON, definition, found};
+use crate::world::{NOON, appoint, definition, dismiss, found};
 
 struct Two {
     here: Registry,
@@ -129,6 +129,25 @@ async fn a_register_redefined_here_is_judged_so_there() {
         two.here.define_register(narrower).await.expect("it is redefined");
         let old = two.there.append(ours("permits", "roads", None, "issued", body())).await;
         assert!(matches!(old.map_err(|refusal| refusal.reason), Err(Reason::Rule(_))));
+        two.end().await;
+    }
+}
+
+/// What a server does every half second, and at once for someone whom it does not know to be in office.
+#[tokio::test]
+async fn a_dismissal_here_is_known_there_when_it_looks() {
+    for two in Two::both().await {
+        let roads = "roads".parse().expect("a slug");
+        let known = async || {
+            let knowledge = two.there.refresh().await.expect("it is read");
+            knowledge.departments.in_office(&roads, PERSON)
+        };
+        appoint(&two.here, "roads", PERSON).await;
+        assert!(two.here.knowledge().departments.in_office(&roads, PERSON), "at once where it was appended");
+        assert!(known().await);
+        dismiss(&two.here, "roads", PERSON).await;
+        assert!(!two.here.knowledge().departments.in_office(&roads, PERSON), "at once where it was appended");
+        assert!(!known().await);
         two.end().await;
     }
 }
