@@ -206,3 +206,61 @@ fn take<E: ToString>(entry: &Checked, taken: Option<Result<(), E>>, report: &mut
     let record = Some(entry.leaf.statement.statement().record);
     report.fault(Fault { index: Some(entry.index), record, rule: "platform-entry", detail });
 }
+
+#[cfg(test)]
+mod tests {
+    use proofs::body::BodyDigest;
+    use proofs::key::PrivateKey;
+    use proofs::leaf::Leaf;
+    use proofs::statement::Statement;
+    use proofs::time::Timestamp;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn established(index: u64, key: &PrivateKey) -> (Checked, Value) {
+        let statement = Statement {
+            register: DEPARTMENTS.parse().unwrap(),
+            record: Uuid::from_u128(u128::from(index) + 1),
+            version: 1,
+            entry_type: "established".parse().unwrap(),
+            effective_at: Timestamp::from_millis(0),
+            issuer: "platform".parse().unwrap(),
+            body: BodyDigest([0; 32]),
+        };
+        let statement = statement.sign(&PrivateKey::from_seed(&[1; 32]));
+        let leaf = Leaf { recorded_at: Timestamp::from_millis(0), statement };
+        let title = json!({"ru": "Платформа", "en": "Platform"});
+        let jwk = serde_json::to_value(key.public().jwk()).unwrap();
+        let body = json!({"slug": "platform", "title": title, "level": "federal", "key": jwk});
+        (Checked { index, leaf }, body)
+    }
+
+    #[test]
+    fn a_department_established_again_keeps_its_keys_and_is_a_fault() {
+        let [first, second] = [[1; 32], [2; 32]].map(|seed| PrivateKey::from_seed(&seed));
+        let (entries, bodies): (Vec<_>, Vec<_>) =
+            [established(0, &first), established(1, &second)].into_iter().unzip();
+        let register: Slug = DEPARTMENTS.parse().unwrap();
+        let log = Log { register: register.clone(), head: None, kept: None, faults: Vec::new() };
+        let report = RegisterReport::new(register);
+        let mut read = Read { log, report, entries, bodies: (0..).zip(bodies).collect() };
+        let departments = fold_departments(&mut read);
+        let found: Vec<_> = read.report.faults.iter().map(|fault| (fault.index, fault.rule)).collect();
+        assert_eq!(found, [(Some(1), "platform-entry")]);
+        let platform = "platform".parse().unwrap();
+        let kids: Vec<_> = departments.keys_now(&platform).iter().map(|term| term.kid.clone()).collect();
+        assert_eq!(kids, [first.kid()]);
+    }
+
+    #[test]
+    fn a_record_begins_in_one_register() {
+        let mut homes = Homes::default();
+        let [one, other]: [Slug; 2] = ["licences", "permits"].map(|slug| slug.parse().unwrap());
+        assert_eq!(homes.begin(Uuid::from_u128(1), &one), None);
+        assert_eq!(homes.begin(Uuid::from_u128(2), &other), None);
+        assert_eq!(homes.begin(Uuid::from_u128(1), &other), Some(&one));
+        assert_eq!(homes.begin(Uuid::from_u128(1), &one), None, "twice in one is a matter of versions");
+    }
+}

@@ -124,7 +124,7 @@ pub struct Homes(HashMap<Uuid, Slug>);
 
 impl Homes {
     /// Notes where a record begins; gives the other register in which it began before.
-    fn begin(&mut self, record: Uuid, register: &Slug) -> Option<&Slug> {
+    pub fn begin(&mut self, record: Uuid, register: &Slug) -> Option<&Slug> {
         match self.0.entry(record) {
             Entry::Vacant(vacant) => {
                 vacant.insert(register.clone());
