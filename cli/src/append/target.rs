@@ -112,8 +112,7 @@ async fn post(client: &reqwest::Client, url: &str, token: &str, entry: &Prepared
                 wait.unwrap_or(1)
             }
             Ok(response) if response.status() == StatusCode::CREATED => {
-                let answer: Value = response.json().await.map_err(|error| chain(&error))?;
-                return Ok(answer.get("replayed").and_then(Value::as_bool).unwrap_or(false));
+                return Ok(response.headers().contains_key("idempotent-replayed"));
             }
             Ok(response) => return Err(problem(response).await),
         };

@@ -81,7 +81,8 @@ impl From<Outcome> for AppendedEntry {
     request_body = AppendInput,
     responses(
         (status = 201, description = "Appended. For a list: `{\"items\": […], \"next\": null}`", body = AppendedEntry,
-            headers(("Location" = String, description = "The entry"), ("ETag" = String, description = "The record's version"))),
+            headers(("Location" = String, description = "The entry"), ("ETag" = String, description = "The record's version"),
+                ("Idempotent-Replayed" = Option<String>, description = "`true` when an earlier request made the entries"))),
         (status = 409, description = "Version, number, state or idempotency key conflict", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "The entry breaks a rule; `errors` points to each fault", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -104,6 +105,7 @@ pub async fn append_entries(
     let outcome = state.registry().append(request).await;
     state.metrics().append(register.as_str(), count, outcome.is_ok(), began.elapsed());
     let outcomes = outcome.map_err(|refusal| refused::problem(&refusal, list))?;
+    let replayed = outcomes.iter().all(|outcome| outcome.appended.replayed);
     let mut items: Vec<AppendedEntry> = outcomes.into_iter().map(AppendedEntry::from).collect();
     let represent = text(&headers, "prefer")?.is_some_and(prefers_representation);
     if represent {
@@ -111,7 +113,11 @@ pub async fn append_entries(
             item.receipt = super::receipt::read(&state, &register, item.index).await?;
         }
     }
-    answer(items, list, represent)
+    let mut response = answer(items, list, represent)?;
+    if replayed {
+        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
 
 /// For whom a caller appends.
