@@ -3,13 +3,11 @@
 //! Records of `departments` and `registers` have rules beyond those of any record. Choosing the aggregate here, by the
 //! register's slug, leaves no way to append to those registers without them.
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 use crate::department::Department;
 use crate::platform::{DEPARTMENTS, REGISTERS};
-use crate::record::{Proposed, Record, RecordCommand, RecordError, RecordEvent};
+use crate::record::{Proposed, Record, RecordError, RecordEvent};
 use crate::register::Register;
 
 /// A record under the rules of its register.
@@ -77,26 +75,4 @@ impl AnyRecord {
     }
 }
 
-impl Aggregate for AnyRecord {
-    const TYPE: &'static str = "any-record";
-    type Command = RecordCommand;
-    type Event = RecordEvent;
-    type Error = RecordError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: RecordCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), RecordError> {
-        let RecordCommand::Append(proposed) = command;
-        let event = self.decide(&proposed)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: RecordEvent) {
-        self.step(&event);
-    }
-}
+crate::record::aggregate!(AnyRecord, "any-record");

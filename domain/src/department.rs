@@ -4,8 +4,6 @@
 //! platform keeps at least one key, because without one nothing could be put right. A department is abolished only when its
 //! keys are revoked, so that keys end by revocations alone, which every verifier reads.
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use proofs::key::{Jwk, KeyError, Kid};
 use proofs::slug::Slug;
 use serde::{Deserialize, Serialize};
@@ -14,7 +12,7 @@ use uuid::Uuid;
 
 use crate::departments::DepartmentState;
 use crate::platform::PLATFORM;
-use crate::record::{Proposed, Reason, Record, RecordCommand, RecordError, RecordEvent};
+use crate::record::{Proposed, Reason, Record, RecordError, RecordEvent};
 
 /// Why an entry about a department is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -167,29 +165,7 @@ fn in_office(state: &DepartmentState, body: &Value) -> bool {
     state.officials_now().any(|official| Some(official.official) == person)
 }
 
-impl Aggregate for Department {
-    const TYPE: &'static str = "department";
-    type Command = RecordCommand;
-    type Event = RecordEvent;
-    type Error = RecordError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: RecordCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), RecordError> {
-        let RecordCommand::Append(proposed) = command;
-        let event = self.decide(&proposed)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: RecordEvent) {
-        self.step(&event);
-    }
-}
+crate::record::aggregate!(Department, "department");
 
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,6 @@
 
 use std::sync::Arc;
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use proofs::note::{KeyType, VerifierKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,7 +18,7 @@ use serde_json::{Value, json};
 use crate::definition::Definition;
 use crate::fault::{self, Fault};
 use crate::platform::{DEPARTMENTS, PERSONS, REGISTERS};
-use crate::record::{Proposed, Reason, Record, RecordCommand, RecordError, RecordEvent};
+use crate::record::{Proposed, Reason, Record, RecordError, RecordEvent};
 
 /// Why an entry about a register is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -197,29 +195,7 @@ fn change(before: &Definition, after: &Definition) -> Vec<Fault> {
     faults
 }
 
-impl Aggregate for Register {
-    const TYPE: &'static str = "register";
-    type Command = RecordCommand;
-    type Event = RecordEvent;
-    type Error = RecordError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: RecordCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), RecordError> {
-        let RecordCommand::Append(proposed) = command;
-        let event = self.decide(&proposed)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: RecordEvent) {
-        self.step(&event);
-    }
-}
+crate::record::aggregate!(Register, "register");
 
 #[cfg(test)]
 mod tests;

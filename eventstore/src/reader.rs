@@ -4,6 +4,7 @@
 use proofs::body::{Salt, digest};
 use proofs::slug::Slug;
 use proofs::statement::SignedStatement;
+use proofs::time::Timestamp;
 use uuid::Uuid;
 
 use crate::args;
@@ -14,6 +15,20 @@ use crate::store::{SHARD, Store};
 
 /// Entries of one read at most: at 2 KiB each, 10 MB.
 pub const READ_ENTRIES_MAX: u32 = 5_000;
+
+/// Entries that one look at what waits counts at most: some 10 ms of an index's work.
+pub const WAITING_ENTRIES_MAX: u32 = 100_000;
+
+/// Entries of one register that come after a position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The register.
+    pub register: Slug,
+    /// How many they are.
+    pub entries: u64,
+    /// When the first of them was recorded.
+    pub since: Timestamp,
+}
 
 const COLUMNS: &str =
     "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt";
@@ -38,6 +53,27 @@ impl Store {
             }
         }
         Ok(entries)
+    }
+
+    /// How many entries each register has after a position, and when the first of them was recorded.
+    ///
+    /// Looks at [`WAITING_ENTRIES_MAX`] entries at most: beyond that the counts are what is known of the nearest.
+    pub async fn waiting_after(&self, position: u64) -> Result<Vec<Waiting>, StoreError> {
+        let sql = "SELECT register, count(*) AS entries, min(recorded_at) AS since
+             FROM (SELECT register, recorded_at FROM entry WHERE shard = $1 AND position > $2
+                   ORDER BY position LIMIT $3) AS waiting
+             GROUP BY register";
+        let rows = self.db().fetch_all(sql, args![SHARD, position, WAITING_ENTRIES_MAX]).await?;
+        let read = |row: &Row| -> Result<Waiting, StoreError> {
+            let register = row.text("register")?;
+            let slug = register.parse();
+            Ok(Waiting {
+                register: slug.map_err(|error| StoreError::corrupt("entry", "register", &register, error))?,
+                entries: row.uint("entries")?,
+                since: Timestamp::from_millis(row.int("since")?),
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Up to `limit` entries of a register from an index, in order, none missing.

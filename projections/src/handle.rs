@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use eventstore::Store;
-use proofs::time::Timestamp;
+use eventstore::{Store, Waiting};
+use proofs::{slug::Slug, time::Timestamp};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::{ProjectionError, builds, find};
@@ -124,6 +124,8 @@ pub struct Status {
     pub lag: u64,
     /// Since when the first of them has waited.
     pub waiting_since: Option<Timestamp>,
+    /// The same by register, of those that wait for any.
+    pub waiting: Vec<Waiting>,
     /// When a batch was last applied; nothing before the first runner started.
     pub updated_at: Option<Timestamp>,
 }
@@ -131,9 +133,18 @@ pub struct Status {
 impl Status {
     /// How long the oldest entry not applied has waited, in whole seconds.
     pub fn lag_seconds(&self, now: Timestamp) -> u64 {
-        self.waiting_since
-            .map_or(0, |since| u64::try_from((now.millis() - since.millis()) / 1_000).unwrap_or(0))
+        self.waiting_since.map_or(0, |since| seconds_since(since, now))
     }
+
+    /// Entries of a register not applied yet, and how long the oldest has waited, in whole seconds.
+    pub fn lag_of(&self, register: &Slug, now: Timestamp) -> (u64, u64) {
+        let waiting = self.waiting.iter().find(|waiting| waiting.register == *register);
+        waiting.map_or((0, 0), |waiting| (waiting.entries, seconds_since(waiting.since, now)))
+    }
+}
+
+fn seconds_since(since: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from((now.millis() - since.millis()) / 1_000).unwrap_or(0)
 }
 
 /// Where each projection stands, for metrics.
@@ -145,13 +156,14 @@ pub async fn statuses(store: &Store) -> Result<Vec<Status>, ProjectionError> {
         let committed = store.position().await?;
         let position = build.map_or(0, |build| build.position);
         let lag = committed.saturating_sub(position);
-        let next = if lag == 0 { None } else { store.read_after(position, 1).await?.into_iter().next() };
+        let waiting = if lag == 0 { Vec::new() } else { store.waiting_after(position).await? };
         statuses.push(Status {
             name: projector.name(),
             version: build.map_or_else(|| projector.version(), |build| build.version),
             position,
             lag,
-            waiting_since: next.map(|entry| entry.recorded_at),
+            waiting_since: waiting.iter().map(|waiting| waiting.since).min(),
+            waiting,
             updated_at: build.map(|build| build.updated_at),
         });
     }

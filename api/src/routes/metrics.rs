@@ -7,6 +7,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use eventstore::{Histogram, LogHead};
 use projections::Status;
+use proofs::time::Timestamp;
 
 use crate::http::AppState;
 use crate::problem::Problem;
@@ -22,6 +23,7 @@ pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoRespo
     let _ = appender(&mut text, &state);
     let _ = projection(&mut text, &statuses, &state);
     let _ = registers(&mut text, &logs);
+    let _ = register_lags(&mut text, &logs, &statuses, state.store().clock().now());
     text.push_str("# EOF\n");
     let headers = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     Ok((headers, text))
@@ -118,6 +120,29 @@ fn registers(text: &mut String, logs: &[LogHead]) -> fmt::Result {
     writeln!(text, "# HELP {name} Entries of a register.\n# TYPE {name} gauge")?;
     for log in logs {
         writeln!(text, "{name}{{register=\"{}\"}} {}", log.register, log.size)?;
+    }
+    Ok(())
+}
+
+/// Name, help, and which half of a lag it is: entries, or seconds.
+type LagGauge<'a> = (&'a str, &'a str, fn((u64, u64)) -> u64);
+
+/// What each projection has still to apply, by register: as many series as registers times projections.
+fn register_lags(text: &mut String, logs: &[LogHead], statuses: &[Status], now: Timestamp) -> fmt::Result {
+    let gauges: [LagGauge<'_>; 2] = [
+        ("reestr_register_lag_positions", "Entries of a register committed and not applied yet", |lag| lag.0),
+        ("reestr_register_lag_seconds", "How long the first of them has waited", |lag| lag.1),
+    ];
+    for (name, help, of) in gauges {
+        writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge")?;
+        unit(text, name)?;
+        for status in statuses {
+            for log in logs {
+                let value = of(status.lag_of(&log.register, now));
+                let (projection, register) = (status.name, &log.register);
+                writeln!(text, "{name}{{projection=\"{projection}\",register=\"{register}\"}} {value}")?;
+            }
+        }
     }
     Ok(())
 }

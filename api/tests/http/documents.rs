@@ -139,6 +139,9 @@ async fn health_and_measurements() {
             "reestr_projection_lag_positions{projection=\"account\"}",
             "reestr_projection_lag_seconds{projection=\"view\"}",
             "reestr_register_entries{register=\"permits\"} 1",
+            "reestr_register_lag_positions{projection=\"history\",register=\"permits\"} ",
+            "# UNIT reestr_register_lag_seconds seconds",
+            "reestr_register_lag_seconds{projection=\"account\",register=\"departments\"} ",
             "route=\"/v1/registers/{register}/numbers/{number}\"",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

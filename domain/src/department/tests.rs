@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::any_record::AnyRecord;
 use crate::definitions::InForce;
+use crate::record::RecordCommand;
 use crate::testing::{platform, private_key, proposed};
 
 fn established(slug: &str) -> Value {

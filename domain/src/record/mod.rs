@@ -1,12 +1,11 @@
 //! A record: what an official may append to it, and what its entries make of it.
 
+mod aggregate;
 mod body;
 mod command;
 mod error;
 mod event;
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use proofs::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +13,8 @@ pub use crate::facts::{Change, RecordState, Step};
 pub use command::{Proposed, RecordCommand};
 pub use error::{Reason, RecordError};
 pub use event::{RecordEvent, resolve};
+
+pub(crate) use aggregate::aggregate;
 
 use crate::content::Content;
 use crate::definition::TypeRule;
@@ -126,29 +127,7 @@ fn effective(proposed: &Proposed) -> Result<(), RecordError> {
     }
 }
 
-impl Aggregate for Record {
-    const TYPE: &'static str = "record";
-    type Command = RecordCommand;
-    type Event = RecordEvent;
-    type Error = RecordError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: RecordCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), RecordError> {
-        let RecordCommand::Append(proposed) = command;
-        let event = self.decide(&proposed)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: RecordEvent) {
-        self.step(&event);
-    }
-}
+crate::record::aggregate!(Record, "record");
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::any_record::AnyRecord;
+use crate::record::RecordCommand;
 use crate::testing::{platform, proposed, small_definition, verifier_key};
 
 fn key(register: &str) -> VerifierKey {

@@ -229,6 +229,10 @@ async fn a_reader_waits_for_a_position() {
         let before = statuses(&store).await.unwrap();
         clock.advance(61_000);
         assert_eq!(before[0].lag_seconds(eventstore::Clock::now(&*clock)), 61);
+        let now = eventstore::Clock::now(&*clock);
+        let of = |register: &str| before[0].lag_of(&register.parse().unwrap(), now);
+        assert_eq!(of("registers"), (3, 61), "the town's three definitions");
+        assert_eq!(of("no-such-register"), (0, 0));
         assert_eq!(lags(before), [3, 3, 3]);
 
         let unknown = wait_for(&store, "offers", 1, PATIENCE).await;
