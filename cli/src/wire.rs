@@ -6,8 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::registry::{Bootstrap, Registry};
+use domain::platform::PLATFORM;
 use eventstore::sql::Target;
 use eventstore::{Clock, Entropy, Options, Store};
+use proofs::slug::Slug;
+use serde_json::Value;
 
 use crate::args::StoreArgs;
 use crate::config::Config;
@@ -55,7 +58,27 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     };
     let made = registry.bootstrap(&roots).await;
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
+    define_platform(&registry).await?;
     Ok(Opened { store, registry, config })
+}
+
+/// Defines the registers that the engine itself keeps, where the store has none of the name: a store made by an older
+/// version has fewer. One that is there stays as its operator has it.
+async fn define_platform(registry: &Registry) -> Result<(), Failure> {
+    for definition in fixtures::registers()? {
+        let said = |member: &str| definition.get(member).and_then(Value::as_str).unwrap_or_default();
+        if said("owner") != PLATFORM {
+            continue;
+        }
+        let slug: Slug =
+            said("slug").parse().map_err(|error| Failure::because("a fixture's slug", &error))?;
+        if registry.knowledge().definitions.current(&slug).is_some() {
+            continue;
+        }
+        let made = registry.define_register(definition).await;
+        made.map_err(|error| Failure::because(&format!("the register {slug} cannot be made"), &error))?;
+    }
+    Ok(())
 }
 
 /// Makes the data directory, open to its owner alone: keys and personal data will be in it.

@@ -277,8 +277,10 @@ pub async fn found(store: &Store) -> Registry {
         let department = json!({ "slug": slug, "title": title, "level": "federal" });
         registry.establish_department(department).await.expect("the department is established");
     }
+    for document in platform_registers() {
+        registry.define_register(document).await.expect("the register is defined");
+    }
     let ours = [
-        fixture("registers/persons"),
         definition("open-permits", "roads", "public"),
         definition("permits", "roads", "status-public"),
         definition("notices", "roads", "restricted"),
@@ -288,6 +290,21 @@ pub async fn found(store: &Store) -> Registry {
         registry.define_register(document).await.expect("the register is defined");
     }
     registry
+}
+
+/// The registers that the engine keeps itself, but for the two that are made with the store.
+fn platform_registers() -> Vec<Value> {
+    let folder = format!("{}/../fixtures/registers", env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(&folder).expect("the folder is there");
+    let mut names: Vec<String> = files
+        .map(|file| {
+            file.expect("a file").path().file_stem().and_then(|stem| stem.to_str()).unwrap().to_owned()
+        })
+        .filter(|name| !["registers", "departments"].contains(&name.as_str()))
+        .collect();
+    names.sort();
+    let documents = names.into_iter().map(|name| fixture(&format!("registers/{name}")));
+    documents.filter(|document| document["owner"] == "platform").collect()
 }
 
 pub fn fixture(name: &str) -> Value {
