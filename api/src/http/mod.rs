@@ -1,5 +1,6 @@
-//! What all endpoints share: state, extraction, limits, pages of lists, observation.
+//! What all endpoints share: state, who acts, extraction, limits, pages of lists, observation.
 
+pub mod acting;
 pub mod extract;
 pub mod limits;
 pub mod observe;
@@ -7,5 +8,6 @@ pub mod page;
 mod state;
 pub mod wait;
 
+pub use acting::{Acting, Whom};
 pub use page::{Page, PageQuery};
 pub use state::{AppState, StateParts};

@@ -9,10 +9,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::records::{AccountQuery, AccountRecordItem, read};
-use crate::auth::Caller;
-use crate::http::AppState;
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
+use crate::http::{Acting, AppState};
 use crate::problem::{Problem, ProblemDocument};
 use crate::routes::words::Title;
 
@@ -64,11 +63,11 @@ pub struct GroupRegister {
     ))]
 pub async fn get_account(
     State(state): State<AppState>,
-    caller: Caller,
+    acting: Acting,
     Query(query): Query<AccountQuery>,
     wait: WaitFor,
 ) -> Result<Json<AccountDocument>, Problem> {
-    let person = super::owner(&caller)?;
+    let person = acting.person()?;
     wait.hold(&state, "account").await?;
     let knowledge = state.registry().knowledge();
     let db = state.store().db();

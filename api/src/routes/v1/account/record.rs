@@ -11,10 +11,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::records::AccountRecordItem;
-use crate::auth::Caller;
 use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
-use crate::http::{AppState, Page, PageQuery};
+use crate::http::{Acting, AppState, Page, PageQuery};
 use crate::problem::{Problem, ProblemDocument};
 use crate::routes::v1::registers::records::history::{HistoryStep, steps};
 use crate::routes::v1::registers::records::record::fold;
@@ -43,11 +42,11 @@ pub struct AccountRecordDocument {
     ))]
 pub async fn get_account_record(
     State(state): State<AppState>,
-    caller: Caller,
+    acting: Acting,
     Path(record): Path<Uuid>,
     wait: WaitFor,
 ) -> Result<Json<AccountRecordDocument>, Problem> {
-    let person = super::owner(&caller)?;
+    let person = acting.person()?;
     wait.hold(&state, "account").await?;
     let knowledge = state.registry().knowledge();
     let found = account::record(state.store().db(), &knowledge.definitions, person, record).await;
@@ -73,12 +72,12 @@ pub async fn get_account_record(
     ))]
 pub async fn get_account_record_history(
     State(state): State<AppState>,
-    caller: Caller,
+    acting: Acting,
     Path(record): Path<Uuid>,
     Query(page): Query<PageQuery>,
     wait: WaitFor,
 ) -> Result<Json<Page<HistoryStep>>, Problem> {
-    let person = super::owner(&caller)?;
+    let person = acting.person()?;
     let knowledge = state.registry().knowledge();
     let folded = fold(&state, &knowledge, record).await?;
     let concerned =

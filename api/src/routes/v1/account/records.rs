@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::auth::Caller;
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
-use crate::http::{AppState, Page, PageQuery};
+use crate::http::{Acting, AppState, Page, PageQuery};
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::Knowledge;
 use crate::routes::words::{Changed, Title};
@@ -133,11 +132,11 @@ pub async fn read(
     ))]
 pub async fn list_account_records(
     State(state): State<AppState>,
-    caller: Caller,
+    acting: Acting,
     Query(query): Query<AccountQuery>,
     wait: WaitFor,
 ) -> Result<Json<Page<AccountRecordItem>>, Problem> {
-    let person = super::owner(&caller)?;
+    let person = acting.person()?;
     wait.hold(&state, "account").await?;
     let knowledge = state.registry().knowledge();
     Ok(Json(read(&state, &knowledge, person, query).await?))
