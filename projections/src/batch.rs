@@ -8,6 +8,7 @@ use std::{
 use domain::{
     EntryView,
     content::Content,
+    definition::Effect,
     definitions::Definitions,
     facts::{self, RecordState},
     platform,
@@ -75,6 +76,8 @@ pub struct Step {
     pub before: Option<Arc<RecordState>>,
     /// The record after.
     pub after: Arc<RecordState>,
+    /// The content after.
+    pub content: Arc<Content>,
 }
 
 impl Life {
@@ -158,7 +161,7 @@ fn follow_on(after: u64, entries: &[StoredEntry]) -> Result<(), ProjectionError>
 fn life(definitions: &Definitions, entries: &[StoredEntry], after: u64) -> Result<Life, ProjectionError> {
     let register = entries[0].register.clone();
     let is_person = register.as_str() == platform::PERSONS;
-    let mut content = Content::default();
+    let mut content = Arc::new(Content::default());
     let mut steps = Vec::with_capacity(entries.len());
     let mut before: Option<Arc<RecordState>> = None;
     for (expected, entry) in (1..).zip(entries) {
@@ -170,11 +173,14 @@ fn life(definitions: &Definitions, entries: &[StoredEntry], after: u64) -> Resul
         let rule = definitions.step(&view).map_err(|why| fault(entry.position, why))?;
         let mut state = before.as_deref().cloned().unwrap_or_default();
         facts::step(&mut state, &rule, &view);
-        if is_person {
-            content.step(rule.effect, body.as_ref());
+        // A step that leaves the content as it was shares it.
+        if rule.effect != Effect::None {
+            Arc::make_mut(&mut content).step(rule.effect, body.as_ref());
         }
         let state = Arc::new(state);
-        steps.push(step_of(entry, body.as_ref(), entry.position > after, before, Arc::clone(&state)));
+        let fresh = entry.position > after;
+        let made = (Arc::clone(&state), Arc::clone(&content));
+        steps.push(step_of(entry, body.as_ref(), fresh, before, made));
         before = Some(state);
     }
     let content = is_person.then(|| content.to_json().to_string());
@@ -186,7 +192,7 @@ fn step_of(
     body: Option<&Value>,
     fresh: bool,
     before: Option<Arc<RecordState>>,
-    after: Arc<RecordState>,
+    (after, content): (Arc<RecordState>, Arc<Content>),
 ) -> Step {
     let statement = entry.statement.statement();
     let member = |name: &str| body.and_then(|body| body.get(name));
@@ -204,6 +210,7 @@ fn step_of(
         reason: member("reason").and_then(Value::as_str).map(plain),
         before,
         after,
+        content,
     }
 }
 
