@@ -1,7 +1,7 @@
 //! The application service and the HTTP API.
 //!
 //! **In scope.** The [`registry`]: what is in force, and appending. Who is asking ([`auth`]), what they may see
-//! ([`access`]), and the endpoints ([`routes`]), one file each, laid out as the URLs are. **Not in scope**: rules of registers
+//! ([`access`]), who looked ([`accesses`]), and the endpoints ([`routes`]), one file each, laid out as the URLs are. **Not in scope**: rules of registers
 //! (`domain`), storage (`eventstore`), what is read (`projections`), configuration and the environment (`cli`).
 //!
 //! **Invariants.**
@@ -13,6 +13,7 @@
 //! `tests/http`, where a test fails for an endpoint that has none.
 
 pub mod access;
+pub mod accesses;
 pub mod auth;
 pub mod http;
 pub mod metrics;

@@ -38,6 +38,10 @@ kinds! {
     /// The request is not of the form that the endpoint takes.
     INVALID_REQUEST = "invalid-request", 400, "The request is malformed",
         "Correct what `detail` and `errors` name and send it again.";
+    /// A body that concerns people would leave, and the reader has not said why.
+    PURPOSE_REQUIRED = "purpose-required", 400, "Say why you read what concerns people",
+        "Send `Purpose` (what for) and `Legal-Basis` (by which law), each 3 to 300 characters: visible ASCII, or UTF-8 as an \
+         RFC 9651 Display String, as `%\"%d0%b6%d0%b0%d0%bb%d0%be%d0%b1%d0%b0\"`. The people concerned see both in their accounts.";
     /// No token, or one that is not good.
     UNAUTHENTICATED = "unauthenticated", 401, "A valid bearer token is required",
         "Send `Authorization: Bearer <token>` with a token that has not expired, made for this installation.";
@@ -101,6 +105,9 @@ kinds! {
     /// The database is away.
     UNAVAILABLE = "unavailable", 503, "The server cannot reach its database",
         "Wait as many seconds as Retry-After says and repeat the request with the same Idempotency-Key.";
+    /// Who looks is recorded first, and cannot be now.
+    ACCESS_NOT_RECORDED = "access-not-recorded", 503, "The access could not be recorded",
+        "Wait as many seconds as Retry-After says and ask again. Nothing was shown.";
     /// The projection has not reached the position that was asked for.
     NOT_YET = "not-yet", 503, "The reading side has not caught up with the position",
         "Wait as many seconds as Retry-After says and ask again.";

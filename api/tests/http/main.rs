@@ -2,6 +2,7 @@
 
 extern crate reestr_api as api;
 
+mod accesses;
 mod appending;
 mod authorisation;
 mod database;

@@ -24,6 +24,11 @@ pub const NOON: Timestamp = Timestamp::from_millis(1_780_315_200_000);
 /// The `aud` of the test installation.
 pub const AUDIENCE: &str = "reestr.test";
 
+/// Why those who must say it read, when a test says nothing else.
+pub const PURPOSE: &str = "a test of the interface";
+/// By which law.
+pub const LEGAL_BASIS: &str = "1-FZ, article 1";
+
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Who {
@@ -52,6 +57,11 @@ impl Who {
         Self::BareAuditor,
         Self::Operator,
     ];
+
+    /// Must they say why they read what concerns people?
+    pub fn says_why(self) -> bool {
+        !matches!(self, Self::Anyone | Self::Citizen | Self::OtherCitizen)
+    }
 }
 
 /// The world.
@@ -168,7 +178,25 @@ impl World {
         }))
     }
 
+    /// Sends a request; those who must say why they read say so, unless the headers given do.
     pub async fn send(
+        &self,
+        who: Who,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut headers = headers.to_vec();
+        let said = headers.iter().any(|(name, _)| ["purpose", "legal-basis"].contains(name));
+        if who.says_why() && !said {
+            headers.extend([("purpose", PURPOSE), ("legal-basis", LEGAL_BASIS)]);
+        }
+        self.send_just(who, method, path, &headers, body).await
+    }
+
+    /// Sends a request with these headers, the token's and no other.
+    pub async fn send_just(
         &self,
         who: Who,
         method: &str,

@@ -83,7 +83,8 @@ impl Projector for AccountProjector {
         for life in &batch.lives {
             if life.register.as_str() == PERSONS_REGISTER {
                 profile(&mut persons, life);
-            } else {
+            } else if life.register != *domain::platform::ACCESSES {
+                // Who looked stands in a list of its own: it would bury what the person holds.
                 concerned(&mut records, life);
             }
         }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::records::{AccountQuery, AccountRecordItem, read};
+use super::records::{AccountQuery, AccountRecordItem, read, shown};
+use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
 use crate::http::{Acting, AppState};
@@ -74,6 +75,12 @@ pub async fn get_account(
     let profile = account::profile(db, person).await?;
     let counts = account::overview(db, &knowledge.definitions, person).await?;
     let page = read(&state, &knowledge, person, query).await?;
+    let mut shown = shown(person, &page.items)?;
+    if profile.is_some() {
+        let persons = domain::platform::PERSONS.parse().map_err(|error| Problem::internal(&error))?;
+        shown.push(Disclosure::new(&persons, person, vec![person]));
+    }
+    disclose(&state, &acting, &Purpose::default(), Endpoint::Account, &shown).await?;
     Ok(Json(AccountDocument {
         person,
         profile: profile.map(|profile| profile.content),

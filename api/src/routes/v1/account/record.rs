@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::records::AccountRecordItem;
+use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
 use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
 use crate::http::{Acting, AppState, Page, PageQuery};
 use crate::problem::{Problem, ProblemDocument};
-use crate::routes::v1::registers::records::history::{HistoryStep, steps};
+use crate::routes::v1::registers::records::history::{HistoryStep, disclosed, steps};
 use crate::routes::v1::registers::records::record::fold;
 
 /// A record that concerns the person, with its content.
@@ -50,10 +51,14 @@ pub async fn get_account_record(
     wait.hold(&state, "account").await?;
     let knowledge = state.registry().knowledge();
     let found = account::record(state.store().db(), &knowledge.definitions, person, record).await;
-    let item: AccountRecordItem = found?.ok_or_else(Problem::not_found)?.into();
+    let found = found?.ok_or_else(Problem::not_found)?;
+    let found_in = found.register.clone();
+    let item: AccountRecordItem = found.into();
     // Whom it concerns now is asked of the entries: the projection may be a moment behind.
     let folded = fold(&state, &knowledge, record).await?;
     let concerned = folded.steps.last().is_some_and(|step| step.persons.contains(&person));
+    let shown = [Disclosure::new(&found_in, record, vec![person])];
+    disclose(&state, &acting, &Purpose::default(), Endpoint::Account, &shown).await?;
     let content = concerned.then(|| folded.record.record().content.to_json());
     Ok(Json(AccountRecordDocument { item, content }))
 }
@@ -87,5 +92,10 @@ pub async fn get_account_record_history(
         return Err(Problem::not_found());
     }
     wait.hold(&state, "history").await?;
-    Ok(Json(steps(&state, &knowledge, record, &seen, page).await?))
+    let page = steps(&state, &knowledge, record, &seen, page).await?;
+    if let Some(register) = &folded.record.record().state.register {
+        let shown = [disclosed(register, record, &folded, &page.items)];
+        disclose(&state, &acting, &Purpose::default(), Endpoint::History, &shown).await?;
+    }
+    Ok(Json(page))
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
 use crate::http::{Acting, AppState, Page, PageQuery};
@@ -122,6 +123,15 @@ pub async fn read(
     Ok(Page::of(found?, AccountRecordItem::from))
 }
 
+/// What a page of a person's records shows of them.
+pub fn shown(person: Uuid, items: &[AccountRecordItem]) -> Result<Vec<Disclosure>, Problem> {
+    let of = |item: &AccountRecordItem| {
+        let register = item.register.parse().map_err(|error| Problem::internal(&error))?;
+        Ok(Disclosure::new(&register, item.record, vec![person]))
+    };
+    items.iter().map(of).collect()
+}
+
 /// The records that concern the person who asks, the newest first.
 #[utoipa::path(get, path = "/v1/account/records", operation_id = "listAccountRecords", tag = "Account",
     security(("bearer" = [])),
@@ -139,5 +149,8 @@ pub async fn list_account_records(
     let person = acting.person()?;
     wait.hold(&state, "account").await?;
     let knowledge = state.registry().knowledge();
-    Ok(Json(read(&state, &knowledge, person, query).await?))
+    let page = read(&state, &knowledge, person, query).await?;
+    let shown = shown(person, &page.items)?;
+    disclose(&state, &acting, &Purpose::default(), Endpoint::Account, &shown).await?;
+    Ok(Json(page))
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::records::record::fold;
+use crate::accesses::{Endpoint, Look, Purpose, of_folded};
 use crate::auth::Caller;
 use crate::http::AppState;
 use crate::http::extract::{self, Path, typed};
@@ -63,6 +64,7 @@ pub struct NumberInput {
     params(
         ("register" = String, Path, description = "Slug of the register"),
         ("number" = String, Path, description = "The official number, percent-encoded"),
+        Purpose,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
@@ -72,10 +74,12 @@ pub struct NumberInput {
 pub async fn get_number(
     State(state): State<AppState>,
     caller: Option<Caller>,
+    purpose: Purpose,
     Path((register, number)): Path<(String, String)>,
     wait: WaitFor,
 ) -> Result<Json<NumberDocument>, Problem> {
-    look_up(&state, caller.as_ref(), &register, number, wait).await
+    let look = Look::new(caller.as_ref(), &purpose, Endpoint::Number);
+    look_up(&state, caller.as_ref(), &look, &register, number, wait).await
 }
 
 /// Looks up an official number that must not stand in a URL.
@@ -83,6 +87,7 @@ pub async fn get_number(
     security((), ("bearer" = [])),
     params(
         ("register" = String, Path, description = "Slug of the register"),
+        Purpose,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     request_body = NumberInput,
@@ -93,17 +98,20 @@ pub async fn get_number(
 pub async fn look_up_number(
     State(state): State<AppState>,
     caller: Option<Caller>,
+    purpose: Purpose,
     Path(register): Path<String>,
     wait: WaitFor,
     extract::Json(body): extract::Json,
 ) -> Result<Json<NumberDocument>, Problem> {
     let NumberInput { number } = typed(body)?;
-    look_up(&state, caller.as_ref(), &register, number, wait).await
+    let look = Look::new(caller.as_ref(), &purpose, Endpoint::Number);
+    look_up(&state, caller.as_ref(), &look, &register, number, wait).await
 }
 
 async fn look_up(
     state: &AppState,
     caller: Option<&Caller>,
+    look: &Look<'_>,
     register: &str,
     number: String,
     wait: WaitFor,
@@ -123,7 +131,9 @@ async fn look_up(
     let hit = found?.ok_or_else(Problem::not_found)?;
     let whole = reader.sees_all();
     let content = if whole {
-        Some(fold(state, &knowledge, hit.record.record).await?.record.record().content.to_json())
+        let folded = fold(state, &knowledge, hit.record.record).await?;
+        look.at(state, &[of_folded(&definition.slug, hit.record.record, &folded)]).await?;
+        Some(folded.record.record().content.to_json())
     } else {
         None
     };

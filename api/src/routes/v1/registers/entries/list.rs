@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::visible::{self, EntryItem};
+use crate::accesses::{Endpoint, Look, Purpose};
 use crate::auth::Caller;
 use crate::http::extract::{Path, Query};
 use crate::http::limits::{PAGE_ENTRIES_MAX, PAGE_ROWS_DEFAULT};
@@ -30,7 +31,7 @@ pub struct EntriesQuery {
 /// Entries in order, with the bodies that the reader may see.
 #[utoipa::path(get, path = "/v1/registers/{register}/entries", operation_id = "listEntries", tag = "Registers",
     security((), ("bearer" = [])),
-    params(("register" = String, Path, description = "Slug of the register"), EntriesQuery),
+    params(("register" = String, Path, description = "Slug of the register"), EntriesQuery, Purpose),
     responses(
         (status = 200, description = "A page of entries", body = Page<EntryItem>),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -38,6 +39,7 @@ pub struct EntriesQuery {
 pub async fn list_entries(
     State(state): State<AppState>,
     caller: Option<Caller>,
+    purpose: Purpose,
     Path(register): Path<String>,
     Query(query): Query<EntriesQuery>,
 ) -> Result<Json<Page<EntryItem>>, Problem> {
@@ -54,6 +56,7 @@ pub async fn list_entries(
     entries.truncate(limit as usize);
     let next = entries.last().filter(|_| more).map(|last| last.index.to_string());
     let reader = AppState::reader(caller.as_ref(), &in_force);
-    let items = visible::items(&state, &knowledge, reader, entries).await?;
+    let look = Look::new(caller.as_ref(), &purpose, Endpoint::Entries);
+    let items = visible::items(&state, &knowledge, reader, &look, entries).await?;
     Ok(Json(Page { items, next }))
 }

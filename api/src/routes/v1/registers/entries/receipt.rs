@@ -12,6 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::visible;
+use crate::accesses::{Endpoint, Look, Purpose};
 use crate::auth::Caller;
 use crate::http::AppState;
 use crate::http::extract::Path;
@@ -58,6 +59,7 @@ pub async fn read(state: &AppState, register: &Slug, index: u64) -> Result<Optio
     params(
         ("register" = String, Path, description = "Slug of the register"),
         ("index" = u64, Path, description = "Index of the entry in its register"),
+        Purpose,
     ),
     responses(
         (status = 200, description = "The receipt", body = ReceiptDocument),
@@ -66,6 +68,7 @@ pub async fn read(state: &AppState, register: &Slug, index: u64) -> Result<Optio
 pub async fn get_receipt(
     State(state): State<AppState>,
     caller: Option<Caller>,
+    purpose: Purpose,
     Path((register, index)): Path<(String, u64)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -82,6 +85,9 @@ pub async fn get_receipt(
     let seen = visible::bodies(&state, &knowledge, reader, &entries).await?;
     if !seen.first().copied().unwrap_or_default() {
         (receipt.body, receipt.salt) = (None, None);
+    } else if receipt.body.is_some() {
+        let look = Look::new(caller.as_ref(), &purpose, Endpoint::Receipt);
+        look.entries(&state, &knowledge, entries.iter()).await?;
     }
     Ok(axum::Json(receipt).into_response())
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::access::Reader;
+use crate::accesses::Look;
 use crate::http::AppState;
 use crate::problem::Problem;
 use crate::registry::{Folded, Knowledge, parse_body};
@@ -59,14 +60,17 @@ pub async fn bodies(
     Ok(entries.iter().map(sees).collect())
 }
 
-/// Entries as they are listed for a reader.
+/// Entries as they are listed for a reader, who looks: what is shown is written down first.
 pub async fn items(
     state: &AppState,
     knowledge: &Knowledge,
     reader: Reader<'_>,
+    look: &Look<'_>,
     entries: Vec<StoredEntry>,
 ) -> Result<Vec<EntryItem>, Problem> {
     let seen = bodies(state, knowledge, reader, &entries).await?;
+    let shown = entries.iter().zip(&seen).filter(|(entry, seen)| **seen && entry.body.is_some());
+    look.entries(state, knowledge, shown.map(|(entry, _)| entry)).await?;
     let mut items = Vec::with_capacity(entries.len());
     for (entry, seen) in entries.into_iter().zip(seen) {
         let body = if seen { parse_body(&entry)? } else { None };

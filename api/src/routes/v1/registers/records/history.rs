@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use projections::history;
+use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,12 +13,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::record::fold;
+use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
 use crate::auth::Caller;
 use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
 use crate::http::{AppState, Page, PageQuery};
 use crate::problem::{Problem, ProblemDocument};
-use crate::registry::Knowledge;
+use crate::registry::{Folded, Knowledge};
 use crate::routes::words::Title;
 
 /// A step of a record's life.
@@ -85,6 +87,7 @@ impl From<history::Step> for HistoryStep {
         ("register" = String, Path, description = "Slug of the register"),
         ("record" = Uuid, Path, description = "The record"),
         PageQuery,
+        Purpose,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
@@ -94,6 +97,7 @@ impl From<history::Step> for HistoryStep {
 pub async fn get_record_history(
     State(state): State<AppState>,
     caller: Option<Caller>,
+    purpose: Purpose,
     Path((register, record)): Path<(String, Uuid)>,
     Query(page): Query<PageQuery>,
     wait: WaitFor,
@@ -108,7 +112,21 @@ pub async fn get_record_history(
         return Err(Problem::not_found());
     }
     wait.hold(&state, "history").await?;
-    Ok(Json(steps(&state, &knowledge, record, &seen, page).await?))
+    let page = steps(&state, &knowledge, record, &seen, page).await?;
+    let shown = [disclosed(&in_force.definition.slug, record, &folded, &page.items)];
+    disclose(&state, caller.as_ref(), &purpose, Endpoint::History, &shown).await?;
+    Ok(Json(page))
+}
+
+/// What steps show of bodies: the people whom those with a reason or a basis concern. What else there is of a step stands in
+/// its statement, which anyone may read.
+pub fn disclosed(register: &Slug, record: Uuid, folded: &Folded, steps: &[HistoryStep]) -> Disclosure {
+    let told = steps.iter().filter(|step| step.reason.is_some() || step.basis.is_some());
+    let persons: BTreeSet<Uuid> = told
+        .filter_map(|step| folded.at(step.version))
+        .flat_map(|step| step.persons.iter().copied())
+        .collect();
+    Disclosure::new(register, record, persons.into_iter().collect())
 }
 
 /// A page of steps; basis and reason, which are of the body, only where it may be seen.

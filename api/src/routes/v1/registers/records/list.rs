@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accesses::{Endpoint, Look, Purpose};
 use crate::auth::Caller;
 use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
@@ -83,6 +84,7 @@ pub struct RecordsQuery {
     params(
         ("register" = String, Path, description = "Slug of the register"),
         RecordsQuery,
+        Purpose,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
@@ -92,6 +94,7 @@ pub struct RecordsQuery {
 pub async fn list_records(
     State(state): State<AppState>,
     caller: Option<Caller>,
+    purpose: Purpose,
     Path(register): Path<String>,
     Query(query): Query<RecordsQuery>,
     wait: WaitFor,
@@ -116,5 +119,10 @@ pub async fn list_records(
     wait.hold(&state, "view").await?;
     let definitions = &knowledge.definitions;
     let found = view::list(state.store().db(), definitions, &in_force.definition.slug, &filter, &page).await;
-    Ok(Json(Page::of(found?, RecordItem::from)))
+    let page = Page::of(found?, RecordItem::from);
+    // Of what a list shows, numbers alone are of bodies.
+    let numbered = page.items.iter().filter(|item| item.number.is_some()).map(|item| item.record);
+    let look = Look::new(caller.as_ref(), &purpose, Endpoint::Records);
+    look.records(&state, &knowledge, &in_force.definition.slug, numbered).await?;
+    Ok(Json(page))
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::list::RecordItem;
+use crate::accesses::{Endpoint, Purpose, disclose, of_folded};
 use crate::auth::Caller;
 use crate::http::AppState;
 use crate::http::extract::Path;
@@ -34,6 +35,7 @@ pub struct RecordDocument {
     params(
         ("register" = String, Path, description = "Slug of the register"),
         ("record" = Uuid, Path, description = "The record"),
+        Purpose,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
@@ -44,6 +46,7 @@ pub struct RecordDocument {
 pub async fn get_record(
     State(state): State<AppState>,
     caller: Option<Caller>,
+    purpose: Purpose,
     Path((register, record)): Path<(String, Uuid)>,
     wait: WaitFor,
 ) -> Result<([(HeaderName, String); 1], Json<RecordDocument>), Problem> {
@@ -58,7 +61,11 @@ pub async fn get_record(
     if reader.sees_all() || reader.person().is_some() {
         let folded = fold(&state, &knowledge, record).await?;
         let persons = folded.steps.last().map(|step| step.persons.as_slice()).unwrap_or_default();
-        content = reader.sees_body(persons).then(|| folded.record.record().content.to_json());
+        if reader.sees_body(persons) {
+            let shown = [of_folded(register, record, &folded)];
+            disclose(&state, caller.as_ref(), &purpose, Endpoint::Record, &shown).await?;
+            content = Some(folded.record.record().content.to_json());
+        }
     }
     if content.is_none() {
         if !reader.looks_up_numbers() {
