@@ -3,7 +3,7 @@
 //! **In scope.** The definition of a register ([`definition`]) and its history ([`definitions`]); departments, their keys and
 //! officials ([`departments`]); the aggregates that decide on every append ([`record`], [`department`], [`register`], and
 //! [`any_record`], which picks the right one); the fold of a record's entries into its facts ([`facts`]) and its content
-//! ([`content`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); and the
+//! ([`content`]), also as of a time ([`asof`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); and the
 //! words in which a step is told ([`words`]).
 //!
 //! **Not in scope, and so absent.** Input and output, clocks and randomness: the time and every identifier come in as
@@ -26,6 +26,7 @@
 //! - Messages name places and rules. No value of a body, which may be personal data, is ever in an error or a `Debug` text.
 
 pub mod any_record;
+pub mod asof;
 pub mod audit;
 pub mod checks;
 pub mod content;
@@ -43,6 +44,7 @@ pub mod person;
 pub mod platform;
 pub mod record;
 pub mod register;
+pub mod representation;
 pub mod subject;
 #[cfg(test)]
 mod testing;
