@@ -106,6 +106,11 @@ impl Definitions {
         history[from..].iter().take_while(|in_force| in_force.recorded_at <= time).cloned().collect()
     }
 
+    /// The definition that was in force at the end of a moment; nothing when the register was not defined yet.
+    pub fn recorded_by(&self, register: &Slug, time: Timestamp) -> Option<Arc<InForce>> {
+        self.history(register).iter().rev().find(|in_force| in_force.recorded_at <= time).cloned()
+    }
+
     /// All definitions of a register, oldest first.
     pub fn history(&self, register: &Slug) -> &[Arc<InForce>] {
         self.registers.get(register).map(Vec::as_slice).unwrap_or_default()

@@ -26,6 +26,7 @@ mod keys;
 mod listen;
 mod metrics;
 mod model;
+mod past;
 mod reader;
 mod replay;
 pub mod sql;

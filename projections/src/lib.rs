@@ -2,7 +2,8 @@
 //!
 //! **In scope.** The runner, which follows the journal and applies it in batches; three projections, each a projector
 //! with its tables and its queries: [`account`] (what concerns a person), [`history`] (the steps of a record), [`view`]
-//! (the records of a register, look-up by number, counts); the wait for a position ([`Handle::wait_for`]); replay and the
+//! (the records of a register, look-up by number, counts), [`offers`] (what is proposed to a person), [`dates`] (every date
+//! in any record, by which things fall due), [`tasks`] (what waits for a department); the wait for a position ([`Handle::wait_for`]); replay and the
 //! proof that it changed nothing ([`rebuild`](fn@rebuild), [`digest`](fn@digest)).
 //!
 //! **Not in scope, and so absent.** Decisions: an aggregate decides on entries, never on what is here. Who may read what:
@@ -27,16 +28,19 @@ mod builds;
 mod catalogue;
 mod common;
 mod cursor;
+pub mod dates;
 mod digest;
 mod error;
 mod handle;
 pub mod history;
+pub mod past;
 mod projector;
 mod rebuild;
 mod runner;
 mod select;
 mod step;
 mod table;
+pub mod tasks;
 pub mod view;
 mod words;
 
@@ -60,6 +64,9 @@ pub fn projectors() -> Vec<Arc<dyn Projector>> {
         Arc::new(account::AccountProjector),
         Arc::new(history::HistoryProjector),
         Arc::new(view::ViewProjector),
+        Arc::new(offers::OffersProjector),
+        Arc::new(dates::DatesProjector),
+        Arc::new(tasks::TasksProjector),
     ]
 }
 

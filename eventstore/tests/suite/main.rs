@@ -11,6 +11,7 @@ mod facade;
 mod faults;
 mod fixture;
 mod model;
+mod past;
 mod servers;
 mod trees;
 mod triggers;

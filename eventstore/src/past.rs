@@ -1,0 +1,61 @@
+//! The journal as of a time. Times of recording never go back along the positions, nor along a register's leaves: whoever
+//! appends holds the shard's head, and takes the later of its own clock and the last entry's time. So the entries recorded by
+//! some moment are the first so many, which are found by halving, without an index of times.
+
+use proofs::hash::Hash;
+use proofs::merkle::Frontier;
+use proofs::slug::Slug;
+use proofs::time::Timestamp;
+
+use crate::args;
+use crate::error::StoreError;
+use crate::store::{SHARD, Store};
+
+impl Store {
+    /// The position of the last entry recorded by a moment; 0 when there was none.
+    pub async fn position_at(&self, recorded: Timestamp) -> Result<u64, StoreError> {
+        let (mut known, mut last) = (0, self.position().await?);
+        // At most 63 look-ups by the primary key.
+        while known < last {
+            let middle = known + (last - known).div_ceil(2);
+            let sql = "SELECT recorded_at FROM entry WHERE shard = $1 AND position = $2";
+            let row = self.db().fetch_optional(sql, args![SHARD, middle]).await?;
+            let row = row.ok_or_else(|| {
+                StoreError::corrupt("entry", "position", middle, "no entry, but later ones")
+            })?;
+            let at = row.time("recorded_at").map_err(|error| error.at("entry", || middle.to_string()))?;
+            if at <= recorded { known = middle } else { last = middle - 1 }
+        }
+        Ok(known)
+    }
+
+    /// How many entries a register had at a moment; nothing when there is no such register.
+    pub async fn size_at(&self, register: &Slug, recorded: Timestamp) -> Result<Option<u64>, StoreError> {
+        let Some(log) = self.log(register).await? else { return Ok(None) };
+        let (mut size, mut most) = (0, log.size);
+        while size < most {
+            let middle = size + (most - size).div_ceil(2);
+            let sql = "SELECT recorded_at FROM entry WHERE shard = $1 AND register = $2 AND leaf_index = $3";
+            let row = self.db().fetch_optional(sql, args![SHARD, register, middle - 1]).await?;
+            let key = || format!("{register}/{}", middle - 1);
+            let row = row.ok_or_else(|| {
+                StoreError::corrupt("entry", "leaf_index", key(), "no entry, but later ones")
+            })?;
+            let at = row.time("recorded_at").map_err(|error| error.at("entry", key))?;
+            if at <= recorded { size = middle } else { most = middle - 1 }
+        }
+        Ok(Some(size))
+    }
+
+    /// The root of a register's tree when it had `size` leaves; nothing when it has not so many.
+    pub async fn root_at(&self, register: &Slug, size: u64) -> Result<Option<Hash>, StoreError> {
+        if self.log(register).await?.is_none_or(|log| log.size < size) {
+            return Ok(None);
+        }
+        let corrupt = |error| StoreError::corrupt("log", "size", register, error);
+        let nodes = Frontier::nodes(size).map_err(corrupt)?;
+        let hashes = self.nodes(register, &nodes).await?;
+        let peaks: Vec<Hash> = nodes.iter().filter_map(|node| hashes.get(node).copied()).collect();
+        Ok(Some(Frontier::from_parts(size, peaks).map_err(corrupt)?.root()))
+    }
+}
