@@ -72,7 +72,7 @@ pub(crate) fn change_of(row: &Row) -> Result<Change, StoreError> {
 }
 
 /// A day where there may be none.
-fn opt_parse(row: &Row, column: &str) -> Result<Option<NaiveDate>, StoreError> {
+pub(crate) fn opt_parse(row: &Row, column: &str) -> Result<Option<NaiveDate>, StoreError> {
     row.opt_text(column)?.map(|_| row.parse(column)).transpose()
 }
 

@@ -67,6 +67,8 @@ pub(crate) enum List {
     Account,
     History,
     View,
+    Offers,
+    Tasks,
 }
 
 impl List {
@@ -75,6 +77,8 @@ impl List {
             Self::Account => "account",
             Self::History => "history",
             Self::View => "view",
+            Self::Offers => "offers",
+            Self::Tasks => "tasks",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a projector is: a name, a version, tables, and a pure function from a batch to set-based writes.
 
-use eventstore::sql::{Dialect, JsonRows, Tx};
+use eventstore::sql::{self, Dialect, JsonRows, Tx};
 
 use crate::{Batch, ProjectionError, table::Table};
 
@@ -32,6 +32,22 @@ impl Write {
     /// Inserts rows of a table, or replaces those that have the same key. Each key must appear once.
     pub fn upsert(dialect: Dialect, table: &Table, rows: JsonRows) -> Self {
         Self { sql: table.upsert(dialect), rows }
+    }
+
+    /// Deletes the rows of a table whose first columns, `key` of them, are those of `rows`.
+    pub fn delete(dialect: Dialect, table: &Table, key: usize, rows: JsonRows) -> Self {
+        let columns = &table.columns[..key];
+        let names = |prefix: &str| {
+            columns.iter().map(|(name, _)| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")
+        };
+        let from = sql::rows(dialect, "$2", columns);
+        let sql = format!(
+            "DELETE FROM {table} WHERE build = $1 AND ({names}) IN (SELECT {read} FROM {from} AS r)",
+            table = table.name,
+            names = names(""),
+            read = names("r."),
+        );
+        Self { sql, rows }
     }
 
     /// A statement of the projector's own.

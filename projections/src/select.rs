@@ -26,6 +26,22 @@ impl Select {
         self
     }
 
+    /// Adds ` AND condition`, where the first `{}` stands for the one value and the second for the other.
+    pub(crate) fn and_pair(
+        &mut self,
+        condition: &str,
+        one: impl Into<Arg>,
+        other: impl Into<Arg>,
+    ) -> &mut Self {
+        self.args.extend([one.into(), other.into()]);
+        let (first, second) = (self.args.len() - 1, self.args.len());
+        let condition =
+            condition.replacen("{}", &format!("${first}"), 1).replacen("{}", &format!("${second}"), 1);
+        self.sql.push_str(" AND ");
+        self.sql.push_str(&condition);
+        self
+    }
+
     /// Adds ` AND condition` when there is a value.
     pub(crate) fn and_some(&mut self, condition: &str, value: Option<impl Into<Arg>>) -> &mut Self {
         if let Some(value) = value {
