@@ -158,7 +158,11 @@ fn follow_on(after: u64, entries: &[StoredEntry]) -> Result<(), ProjectionError>
 }
 
 /// Folds the entries of one record, from its first.
-fn life(definitions: &Definitions, entries: &[StoredEntry], after: u64) -> Result<Life, ProjectionError> {
+pub(crate) fn life(
+    definitions: &Definitions,
+    entries: &[StoredEntry],
+    after: u64,
+) -> Result<Life, ProjectionError> {
     let register = entries[0].register.clone();
     let is_person = register.as_str() == platform::PERSONS;
     let mut content = Arc::new(Content::default());

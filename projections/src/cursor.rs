@@ -65,6 +65,7 @@ impl<T> Page<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum List {
     Account,
+    Accesses,
     History,
     View,
     Offers,
@@ -75,6 +76,7 @@ impl List {
     fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
+            Self::Accesses => "accesses",
             Self::History => "history",
             Self::View => "view",
             Self::Offers => "offers",

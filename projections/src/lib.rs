@@ -2,7 +2,7 @@
 //!
 //! **In scope.** The runner, which follows the journal and applies it in batches; the projections, each a projector
 //! with its tables and its queries: [`account`] (what concerns a person), [`history`] (the steps of a record), [`view`]
-//! (the records of a register, look-up by number, counts), [`offers`] (what is proposed to a person), [`dates`] (every
+//! (the records of a register, look-up by number, counts), [`organisations`] (what concerns an organisation), [`offers`] (what is proposed to a person), [`dates`] (every
 //! date in any record, by which things fall due), [`tasks`] (what waits for a department); the wait for a position
 //! ([`Handle::wait_for`]); replay and the proof that it changed nothing ([`rebuild`](fn@rebuild), [`digest`](fn@digest)).
 //!
@@ -22,6 +22,7 @@
 //! - Nothing but its own projector writes to a projection.
 //! - A body that was withheld leaves its step; `basis`, `reason` and content that were projected before go with a replay.
 
+pub mod accesses;
 pub mod account;
 mod batch;
 mod builds;
@@ -34,6 +35,7 @@ mod error;
 mod handle;
 pub mod history;
 pub mod offers;
+pub mod organisations;
 pub mod past;
 mod projector;
 mod rebuild;
@@ -63,8 +65,10 @@ pub use words::Named;
 pub fn projectors() -> Vec<Arc<dyn Projector>> {
     vec![
         Arc::new(account::AccountProjector),
+        Arc::new(accesses::AccessProjector),
         Arc::new(history::HistoryProjector),
         Arc::new(view::ViewProjector),
+        Arc::new(organisations::OrganisationsProjector),
         Arc::new(offers::OffersProjector),
         Arc::new(dates::DatesProjector),
         Arc::new(tasks::TasksProjector),
