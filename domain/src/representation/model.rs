@@ -171,7 +171,7 @@ impl Model {
         }
         for &(principal, representative) in &self.powers {
             let able = !self.dead.contains(&principal) && !self.incapable(principal, on);
-            if representative == actor && able && POWER_FROM <= on && on <= POWER_UNTIL {
+            if representative == actor && able && (POWER_FROM..=POWER_UNTIL).contains(&on) {
                 found.insert(4000 + principal * 10 + representative);
             }
         }

@@ -8,11 +8,11 @@ use domain::{
 };
 use eventstore::sql::Db;
 use proofs::slug::Slug;
-use uuid::Uuid;
 
-use crate::{ProjectionError, select::Select, words};
+use super::holder::Holder;
+use crate::{ProjectionError, words};
 
-/// How many records of one register concern a person now.
+/// How many records of one register concern someone now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupCount {
     /// The group that the account shows the register in.
@@ -27,15 +27,14 @@ pub struct GroupCount {
     pub in_force: u64,
 }
 
-/// The registers that hold something about a person, by group and name. Former subjects are left out.
+/// The registers that hold something about someone, by group and name. Former subjects are left out.
 pub async fn overview(
     db: &Db,
     definitions: &Definitions,
-    person: Uuid,
+    holder: impl Into<Holder>,
 ) -> Result<Vec<GroupCount>, ProjectionError> {
-    let mut select =
-        Select::live("SELECT register, status, COUNT(*) AS records FROM account_record", "account");
-    select.and("person = {} AND former_version IS NULL", person);
+    let mut select = holder.into().select("register, status, COUNT(*) AS records");
+    select.and("former_version IS NULL AND 1 = {}", 1_i64);
     let (sql, args) = select.end("GROUP BY register, status");
     let mut counts: BTreeMap<(Option<Group>, Slug), GroupCount> = BTreeMap::new();
     for row in db.fetch_all(&sql, args).await? {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use domain::subject::Subject;
 use eventstore::{
     args,
-    sql::{Col, Dialect, JsonRows},
+    sql::{Arg, Col, Dialect, JsonRows},
 };
 use proofs::time::Timestamp;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::{
     Batch, ProjectionError, Projector, Write,
@@ -85,14 +85,14 @@ impl Projector for AccountProjector {
                 profile(&mut persons, life);
             } else if life.register != *domain::platform::ACCESSES {
                 // Who looked stands in a list of its own: it would bury what the person holds.
-                concerned(&mut records, life);
+                concerned(&mut records, life, Subject::person);
             }
         }
         Ok(vec![Write::upsert(dialect, &RECORDS, records), Write::upsert(dialect, &PERSONS, persons)])
     }
 }
 
-/// What a person sees of a record: the last step that concerned them, their roles in it, and the step that dropped them.
+/// What someone sees of a record: the last step that concerned them, their roles in it, and the step that dropped them.
 struct Seen<'a> {
     step: &'a Step,
     roles: Vec<&'a str>,
@@ -100,37 +100,42 @@ struct Seen<'a> {
     fresh: bool,
 }
 
-/// The rows of all persons whom the batch's steps of a record concern.
-fn concerned(rows: &mut JsonRows, life: &Life) {
-    let mut persons: BTreeMap<Uuid, Seen<'_>> = BTreeMap::new();
+/// The rows of all whom the batch's steps of a record concern; `key` names a subject, if the projection is for such.
+pub(crate) fn concerned<K: Ord + Clone + Into<Arg>>(
+    rows: &mut JsonRows,
+    life: &Life,
+    key: impl Fn(&Subject) -> Option<K>,
+) {
+    let mut all: BTreeMap<K, Seen<'_>> = BTreeMap::new();
     for step in life.steps() {
-        let mut now: BTreeMap<Uuid, Vec<&str>> = BTreeMap::new();
+        let mut now: BTreeMap<K, Vec<&str>> = BTreeMap::new();
         for subject in &step.after.subjects {
-            if let Some(person) = subject.person() {
-                now.entry(person).or_default().push(&subject.role);
+            if let Some(key) = key(subject) {
+                now.entry(key).or_default().push(&subject.role);
             }
         }
-        for (person, seen) in &mut persons {
-            if seen.former.is_none() && !now.contains_key(person) {
+        for (key, seen) in &mut all {
+            if seen.former.is_none() && !now.contains_key(key) {
                 seen.former = Some((step.version, step.recorded_at));
                 seen.fresh = step.fresh;
             }
         }
-        for (person, mut roles) in now {
+        for (key, mut roles) in now {
             roles.sort_unstable();
             roles.dedup();
-            persons.insert(person, Seen { step, roles, former: None, fresh: step.fresh });
+            all.insert(key, Seen { step, roles, former: None, fresh: step.fresh });
         }
     }
-    for (person, seen) in persons.iter().filter(|(_, seen)| seen.fresh) {
-        row(rows, *person, life, seen);
+    for (key, seen) in all.into_iter().filter(|(_, seen)| seen.fresh) {
+        row(rows, key, life, &seen);
     }
 }
 
-fn row(rows: &mut JsonRows, person: Uuid, life: &Life, seen: &Seen<'_>) {
+fn row(rows: &mut JsonRows, key: impl Into<Arg>, life: &Life, seen: &Seen<'_>) {
+    let key: Arg = key.into();
     let (first, last, state) = (life.first(), seen.step, &seen.step.after);
     rows.push(args![
-        person,
+        key,
         life.record,
         life.register.as_str(),
         Value::from(seen.roles.clone()).to_string(),

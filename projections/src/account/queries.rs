@@ -1,25 +1,27 @@
 //! Reads a person's records.
 
+use std::collections::BTreeSet;
+
 use domain::{definition::Group, definitions::Definitions};
 use eventstore::{
-    StoreError,
-    sql::{self, Col, Db, Row},
+    StoreError, args,
+    sql::{self, Col, Db, JsonRows, Row},
 };
 use proofs::{slug::Slug, time::Timestamp};
 use uuid::Uuid;
 
+use super::holder::Holder;
 use crate::{
     Page, PageRequest, ProjectionError,
     common::{self, Change, Opened, Validity, change_of, opened_of, opt_uint, validity_of},
     cursor::List,
-    select::Select,
     words::{self, Named},
 };
 
 const TABLE: &str = "account_record";
-const SELECT: &str = "SELECT record, register, roles, status, number, valid_from, valid_until, version, opened_position, \
+const SELECT: &str = "record, register, roles, status, number, valid_from, valid_until, version, opened_position, \
      opened_at, changed_position, changed_type, changed_at, changed_effective_at, changed_issuer, former_version, \
-     former_at FROM account_record";
+     former_at";
 
 /// Which of a person's records are asked for; all that is left out does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Filter {
     pub group: Option<Group>,
     /// Of this register.
     pub register: Option<Slug>,
+    /// Of these registers, and of no other: what a representative may see.
+    pub within: Option<BTreeSet<Slug>>,
     /// In this status.
     pub status: Option<String>,
     /// That concern the person in this role.
@@ -74,18 +78,25 @@ pub struct Former {
     pub recorded_at: Timestamp,
 }
 
-/// A page of a person's records, the newest first.
+/// A page of the records that concern someone, the newest first.
 pub async fn list(
     db: &Db,
     definitions: &Definitions,
-    person: Uuid,
+    holder: impl Into<Holder>,
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<AccountRecord>, ProjectionError> {
     let (limit, after) = page.open(List::Account)?;
-    let mut select = Select::live(SELECT, "account");
-    select.and("person = {}", person);
+    let mut select = holder.into().select(SELECT);
     select.and_some("register = {}", filter.register.as_ref());
+    if let Some(within) = &filter.within {
+        let from = sql::rows(db.dialect(), "{}", &[("register", Col::Text)]);
+        let mut rows = JsonRows::new();
+        for register in within {
+            rows.push(args![register]);
+        }
+        select.and(&format!("register IN (SELECT r.register FROM {from} AS r)"), rows);
+    }
     select.and_some("status = {}", filter.status.clone());
     // Roles are a JSON array: the name in its quotes is found whole or not at all.
     let role = filter.role.as_ref().map(|role| serde_json::Value::from(role.as_str()).to_string());
@@ -115,15 +126,15 @@ pub async fn list(
     Ok(Page::cut(items, limit, List::Account, |item| item.opened.position))
 }
 
-/// One of a person's records, also a former one; nothing when it never concerned them.
+/// One of the records that concern someone, also a former one; nothing when it never concerned them.
 pub async fn record(
     db: &Db,
     definitions: &Definitions,
-    person: Uuid,
+    holder: impl Into<Holder>,
     record: Uuid,
 ) -> Result<Option<AccountRecord>, ProjectionError> {
-    let mut select = Select::live(SELECT, "account");
-    select.and("person = {}", person).and("record = {}", record);
+    let mut select = holder.into().select(SELECT);
+    select.and("record = {}", record);
     let (sql, args) = select.end("");
     let row = db.fetch_optional(&sql, args).await?;
     Ok(common::read(&row, TABLE, |row| record_of(row, definitions))?.pop())

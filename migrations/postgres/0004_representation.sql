@@ -1,0 +1,54 @@
+-- What concerns an organisation (see `0002_projections.sql` for what a projection is), and the rows by which clients are let in
+-- with a person's consent. The consents themselves are entries in the register `consents`; these rows are not evidence.
+
+-- organisations: the records that concern an organisation, as of the last entry while they did.
+CREATE TABLE organisation_record (
+    build                BIGINT NOT NULL,
+    ogrn                 TEXT COLLATE "C" NOT NULL,
+    record               BYTEA NOT NULL,
+    register             TEXT COLLATE "C" NOT NULL,
+    roles                TEXT NOT NULL,
+    status               TEXT NOT NULL,
+    number               TEXT,
+    valid_from           TEXT,
+    valid_until          TEXT,
+    version              BIGINT NOT NULL,
+    opened_position      BIGINT NOT NULL,
+    opened_at            BIGINT NOT NULL,
+    changed_position     BIGINT NOT NULL,
+    changed_type         TEXT NOT NULL,
+    changed_at           BIGINT NOT NULL,
+    changed_effective_at BIGINT NOT NULL,
+    changed_issuer       TEXT NOT NULL,
+    former_version       BIGINT,
+    former_at            BIGINT,
+    PRIMARY KEY (build, ogrn, record)
+);
+CREATE INDEX organisation_record_opened ON organisation_record (build, ogrn, opened_position);
+
+-- Clients that the operator registered (RFC 6749 section 2). A public client has no secret; of a confidential one only the
+-- SHA-256 of its 256 random bits is kept. `redirect_uris` is a JSON array.
+CREATE TABLE oauth_client (
+    client        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    name_ru       TEXT NOT NULL,
+    name_en       TEXT NOT NULL,
+    redirect_uris TEXT NOT NULL,
+    secret_hash   BYTEA,
+    created_at    BIGINT NOT NULL,
+    CONSTRAINT oauth_client_hash CHECK (secret_hash IS NULL OR length(secret_hash) = 32)
+);
+
+-- Codes (RFC 6749 section 4.1.2): only their SHA-256. A code that was redeemed stays until it would have expired, so that a
+-- second redemption is noticed; `used_at` is set once.
+CREATE TABLE oauth_code (
+    code_hash    BYTEA NOT NULL PRIMARY KEY,
+    client       TEXT COLLATE "C" NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    challenge    TEXT NOT NULL,
+    consent      BYTEA NOT NULL,
+    person       BYTEA NOT NULL,
+    expires_at   BIGINT NOT NULL,
+    used_at      BIGINT,
+    CONSTRAINT oauth_code_hash CHECK (length(code_hash) = 32)
+);
+CREATE INDEX oauth_code_expires ON oauth_code (expires_at);
