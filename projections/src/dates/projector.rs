@@ -1,5 +1,6 @@
 //! Writes the dates that each record's content has after its last step.
 
+use chrono::NaiveDate;
 use domain::{
     checks,
     platform::{ACCESSES, DEPARTMENTS, INTERVENTIONS, REGISTERS, TRIGGERS},
@@ -8,7 +9,7 @@ use eventstore::{
     args,
     sql::{Col, Dialect, JsonRows},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     Batch, ProjectionError, Projector, Write,
@@ -17,8 +18,12 @@ use crate::{
     table::Table,
 };
 
-/// Names of members are as long as definitions have them; a longer one is in no rule.
-const MEMBER_BYTES_MAX: usize = 200;
+/// Longer paths are in no rule.
+const PATH_BYTES_MAX: usize = 200;
+/// Objects within objects, as deep as rules look.
+const DEPTH_MAX: usize = 4;
+/// Dates of one record: no definition comes near, and a body made to be large stays as cheap as another.
+const DATES_MAX: usize = 64;
 
 /// What is in these registers are no people's affairs, or has no date that anything could follow from.
 const WITHOUT: [&str; 5] = [ACCESSES, DEPARTMENTS, INTERVENTIONS, REGISTERS, TRIGGERS];
@@ -70,15 +75,13 @@ impl Projector for DatesProjector {
 
 fn dates(rows: &mut JsonRows, life: &Life) {
     let last = life.last();
-    for (member, value) in &last.content.members {
-        let Some(day) = value.as_str().and_then(|text| checks::date(text).ok()) else { continue };
-        if member.len() > MEMBER_BYTES_MAX {
-            continue;
-        }
-        let since = since(life, member, value);
+    let mut found = Vec::new();
+    walk("", &last.content.members, 1, &mut found);
+    for (member, day) in found {
+        let since = since(life, &member);
         rows.push(args![
             life.record,
-            plain(member),
+            plain(&member),
             life.register.as_str(),
             day.to_string(),
             &last.after.status,
@@ -90,8 +93,30 @@ fn dates(rows: &mut JsonRows, life: &Life) {
     }
 }
 
-/// The step that gave a member its present value.
-fn since<'a>(life: &'a Life, member: &str, value: &Value) -> &'a Step {
-    let has = |step: &&Step| step.content.members.get(member) == Some(value);
+/// The dates of an object and of the objects in it, by their paths. What stands in a list has no path of its own.
+fn walk(prefix: &str, members: &Map<String, Value>, depth: usize, found: &mut Vec<(String, NaiveDate)>) {
+    for (name, value) in members {
+        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        if found.len() == DATES_MAX || path.len() > PATH_BYTES_MAX || name.contains('.') {
+            continue;
+        }
+        match value {
+            Value::String(text) => found.extend(checks::date(text).ok().map(|day| (path, day))),
+            Value::Object(inner) if depth < DEPTH_MAX => walk(&path, inner, depth + 1, found),
+            _ => {}
+        }
+    }
+}
+
+/// The step that gave a path its present value.
+fn since<'a>(life: &'a Life, path: &str) -> &'a Step {
+    let now = at(&life.last().content.members, path);
+    let has = |step: &&Step| at(&step.content.members, path) == now;
     life.steps().iter().rev().take_while(has).last().unwrap_or_else(|| life.last())
+}
+
+fn at<'a>(members: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let mut steps = path.split('.');
+    let first = members.get(steps.next()?)?;
+    steps.try_fold(first, |value, step| value.get(step))
 }

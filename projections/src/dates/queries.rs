@@ -19,7 +19,7 @@ const SELECT: &str = "SELECT record, member, register, day, status, version, sin
 pub struct Range<'a> {
     /// The register.
     pub register: &'a Slug,
-    /// The member of its records' contents.
+    /// The member of its records' contents; dots lead into objects.
     pub member: &'a str,
     /// The first day.
     pub from: NaiveDate,
@@ -36,7 +36,7 @@ pub struct Range<'a> {
 pub struct Dated {
     /// The record.
     pub record: Uuid,
-    /// The member of its content.
+    /// The member of its content; dots lead into objects.
     pub member: String,
     /// Its register.
     pub register: Slug,

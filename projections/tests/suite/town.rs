@@ -59,7 +59,7 @@ pub async fn found(store: &Store) {
     store.submit(submission).await.expect("the town is founded");
 }
 
-fn define(store: &Store, n: u64, definition: &Value) -> Draft {
+pub fn define(store: &Store, n: u64, definition: &Value) -> Draft {
     let register = definition["slug"].as_str().expect("a slug");
     let origin = store.origin(&slug(register));
     let key = proofs::note::NoteSigner::new(&origin, PrivateKey::from_seed(&[3; 32])).expect("a key name");
