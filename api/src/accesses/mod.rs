@@ -209,14 +209,7 @@ impl<'a> Look<'a> {
         if self.looker == Looker::Free {
             return Ok(());
         }
-        let entries: Vec<&StoredEntry> = entries.collect();
-        let folded = folded(state, knowledge, entries.iter().map(|entry| entry.record()).collect()).await?;
-        let of = |entry: &&StoredEntry| {
-            let step = folded.get(&entry.record()).and_then(|folded| folded.at(entry.version()));
-            let persons = step.map(|step| step.persons.clone()).unwrap_or_default();
-            Disclosure::new(&entry.register, entry.record(), persons).at(entry.index)
-        };
-        self.at(state, &entries.iter().map(of).collect::<Vec<_>>()).await
+        self.at(state, &of_entries(state, knowledge, entries).await?).await
     }
 
     /// Writes down that something of these records is shown: whom each concerns now.
@@ -234,6 +227,22 @@ impl<'a> Look<'a> {
         let of = |(record, folded): (&Uuid, &Folded)| of_folded(register, *record, folded);
         self.at(state, &folded.iter().map(of).collect::<Vec<_>>()).await
     }
+}
+
+/// What the bodies of these entries show: whom the record concerned after each.
+pub async fn of_entries<'e>(
+    state: &AppState,
+    knowledge: &Knowledge,
+    entries: impl IntoIterator<Item = &'e StoredEntry>,
+) -> Result<Vec<Disclosure>, Problem> {
+    let entries: Vec<&StoredEntry> = entries.into_iter().collect();
+    let folded = folded(state, knowledge, entries.iter().map(|entry| entry.record()).collect()).await?;
+    let of = |entry: &&StoredEntry| {
+        let step = folded.get(&entry.record()).and_then(|folded| folded.at(entry.version()));
+        let persons = step.map(|step| step.persons.clone()).unwrap_or_default();
+        Disclosure::new(&entry.register, entry.record(), persons).at(entry.index)
+    };
+    Ok(entries.iter().map(of).collect())
 }
 
 /// What a record shows as it is now.
