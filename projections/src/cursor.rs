@@ -70,6 +70,7 @@ pub(crate) enum List {
     View,
     Offers,
     Tasks,
+    Search,
 }
 
 impl List {
@@ -81,6 +82,7 @@ impl List {
             Self::View => "view",
             Self::Offers => "offers",
             Self::Tasks => "tasks",
+            Self::Search => "search",
         }
     }
 }

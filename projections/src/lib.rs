@@ -40,6 +40,7 @@ pub mod past;
 mod projector;
 mod rebuild;
 mod runner;
+pub mod search;
 mod select;
 mod step;
 mod table;
@@ -72,6 +73,7 @@ pub fn projectors() -> Vec<Arc<dyn Projector>> {
         Arc::new(offers::OffersProjector),
         Arc::new(dates::DatesProjector),
         Arc::new(tasks::TasksProjector),
+        Arc::new(search::SearchProjector),
     ]
 }
 

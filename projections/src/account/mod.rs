@@ -15,4 +15,4 @@ pub use overview::{GroupCount, overview};
 pub use profile::{Profile, profile};
 pub use projector::AccountProjector;
 pub(crate) use projector::concerned;
-pub use queries::{AccountRecord, Filter, Former, list, record};
+pub use queries::{AccountRecord, Filter, Former, list, record, records};

@@ -140,6 +140,23 @@ pub async fn record(
     Ok(common::read(&row, TABLE, |row| record_of(row, definitions))?.pop())
 }
 
+/// Those of these records that concern someone, or did, in no order.
+pub async fn records(
+    db: &Db,
+    definitions: &Definitions,
+    holder: impl Into<Holder>,
+    records: &[Uuid],
+) -> Result<Vec<AccountRecord>, ProjectionError> {
+    let from = sql::rows(db.dialect(), "{}", &[("record", Col::Blob)]);
+    let mut rows = JsonRows::new();
+    records.iter().for_each(|record| rows.push(args![record]));
+    let mut select = holder.into().select(SELECT);
+    select.and(&format!("record IN (SELECT r.record FROM {from} AS r)"), rows);
+    let (sql, args) = select.end("");
+    let found = db.fetch_all(&sql, args).await?;
+    Ok(common::read(&found, TABLE, |row| record_of(row, definitions))?)
+}
+
 fn record_of(row: &Row, definitions: &Definitions) -> Result<AccountRecord, StoreError> {
     let register: Slug = row.parse("register")?;
     let status = row.text("status")?;

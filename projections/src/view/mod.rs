@@ -9,4 +9,4 @@ mod queries;
 
 pub use counts::{Count, Counts, counts};
 pub use projector::ViewProjector;
-pub use queries::{Filter, NumberHit, ViewRecord, by_number, list, record};
+pub use queries::{Filter, NumberHit, ViewRecord, by_number, list, record, records};

@@ -2,8 +2,8 @@
 
 use domain::definitions::Definitions;
 use eventstore::{
-    StoreError,
-    sql::{Db, Row},
+    StoreError, args,
+    sql::{self, Col, Db, JsonRows, Row},
 };
 use proofs::slug::{EntryType, Slug};
 use uuid::Uuid;
@@ -92,6 +92,22 @@ pub async fn record(
     let (sql, args) = select.end("");
     let row = db.fetch_optional(&sql, args).await?;
     Ok(common::read(&row, TABLE, |row| record_of(row, definitions))?.pop())
+}
+
+/// These records, in no order; one that no register has is left out.
+pub async fn records(
+    db: &Db,
+    definitions: &Definitions,
+    records: &[Uuid],
+) -> Result<Vec<ViewRecord>, ProjectionError> {
+    let from = sql::rows(db.dialect(), "{}", &[("record", Col::Blob)]);
+    let mut rows = JsonRows::new();
+    records.iter().for_each(|record| rows.push(args![record]));
+    let mut select = Select::live(SELECT, "view");
+    select.and(&format!("record IN (SELECT r.record FROM {from} AS r)"), rows);
+    let (sql, args) = select.end("");
+    let found = db.fetch_all(&sql, args).await?;
+    Ok(common::read(&found, TABLE, |row| record_of(row, definitions))?)
 }
 
 /// The record that has, or ever had, an official number in a register.
