@@ -1,18 +1,37 @@
 //! Who acts, and for whom: the citizen of the token, for themselves or, with `On-Behalf-Of`, for another whom they
 //! represent. Every endpoint of an account takes it, and so none can forget to ask.
 
+use std::collections::BTreeSet;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use domain::representation::{Mandate, Scope};
+use projections::account::Holder;
 use proofs::slug::Slug;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::AppState;
 use crate::auth::{Caller, Principal};
 use crate::problem::{self, Problem};
+use crate::registry::{FoldedStep, Knowledge};
+use crate::representation;
+
+pub use domain::representation::Whom;
 
 /// The header's name.
 pub const HEADER: &str = "on-behalf-of";
+
+/// The header, as endpoints describe it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes a parameter that `Acting` reads")]
+pub struct OnBehalfOf {
+    /// `person=<record in persons>` or `organisation=<OGRN>`: for whom one acts; nothing for oneself.
+    #[param(rename = "On-Behalf-Of")]
+    on_behalf_of: Option<String>,
+}
 
 /// Who acts, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,25 +44,59 @@ pub struct Acting {
     pub basis: Option<Basis>,
 }
 
-/// Whose account it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whom {
-    /// A person's: their record in `persons`.
-    Person(Uuid),
-    /// An organisation's.
-    Organisation {
-        /// Its number in the register of legal entities.
-        ogrn: String,
-    },
-}
-
-/// By which record someone may act for another.
+/// By which record someone may act for another, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Basis {
     /// The register that has the record.
     pub register: Slug,
-    /// The record.
+    /// The record. Where several let them act, the first of the widest.
     pub record: Uuid,
+    /// What the actor may see.
+    pub(crate) reads: Reach,
+    /// Where the actor may act.
+    pub(crate) acts: Reach,
+}
+
+/// The registers to which something extends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// All.
+    All,
+    /// These.
+    Of(BTreeSet<Slug>),
+}
+
+impl Reach {
+    fn includes(&self, register: &Slug) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(registers) => registers.contains(register),
+        }
+    }
+
+    /// Of all scopes together, by the definitions in force.
+    fn of<'a>(scopes: impl Iterator<Item = &'a Scope> + Clone, knowledge: &Knowledge) -> Self {
+        if scopes.clone().any(|scope| scope.everything) {
+            return Self::All;
+        }
+        let definitions = knowledge.definitions.iter().map(|in_force| &in_force.definition);
+        let covered = definitions.filter(|definition| scopes.clone().any(|scope| scope.covers(definition)));
+        Self::Of(covered.map(|definition| definition.slug.clone()).collect())
+    }
+}
+
+impl Basis {
+    /// Of what lets someone act for another; nothing when nothing does.
+    fn of(mandates: &[Mandate], knowledge: &Knowledge) -> Option<Self> {
+        let widest = mandates.iter().find(|mandate| mandate.scope.everything).or(mandates.first())?;
+        let scopes = mandates.iter().map(|mandate| &mandate.scope);
+        Some(Self {
+            register: widest.register.clone(),
+            record: widest.record,
+            reads: Reach::of(scopes.clone().filter(|scope| scope.reads), knowledge),
+            acts: Reach::of(scopes.filter(|scope| scope.acts), knowledge),
+        })
+    }
 }
 
 impl Acting {
@@ -52,6 +105,30 @@ impl Acting {
         match self.whom {
             Whom::Person(person) => Ok(person),
             Whom::Organisation { .. } => Err(Problem::not_found()),
+        }
+    }
+
+    /// The number of the organisation whose account it is, if it is one's.
+    pub fn organisation(&self) -> Option<&str> {
+        match &self.whom {
+            Whom::Person(_) => None,
+            Whom::Organisation { ogrn } => Some(ogrn),
+        }
+    }
+
+    /// The projection in which the account stands.
+    pub fn projection(&self) -> &'static str {
+        match self.whom {
+            Whom::Person(_) => "account",
+            Whom::Organisation { .. } => "organisations",
+        }
+    }
+
+    /// Whose account it is, as projections ask it.
+    pub fn holder(&self) -> Holder {
+        match &self.whom {
+            Whom::Person(person) => Holder::Person(*person),
+            Whom::Organisation { ogrn } => Holder::Organisation(ogrn.clone()),
         }
     }
 
@@ -69,13 +146,35 @@ impl Acting {
     }
 
     /// May the actor see what stands in this register? Of one's own, all; of another's, what the basis is for.
-    pub fn sees(&self, _register: &Slug) -> bool {
-        true
+    pub fn sees(&self, register: &Slug) -> bool {
+        !self.represents() || self.basis.as_ref().is_some_and(|basis| basis.reads.includes(register))
+    }
+
+    /// The registers that the actor may see; nothing when all.
+    pub fn within(&self) -> Option<BTreeSet<Slug>> {
+        match self.basis.as_ref().map(|basis| &basis.reads) {
+            _ if !self.represents() => None,
+            Some(Reach::All) => None,
+            Some(Reach::Of(registers)) => Some(registers.clone()),
+            None => Some(BTreeSet::new()),
+        }
     }
 
     /// May the actor act, and not only read, where this register is concerned?
-    pub fn acts(&self, _register: &Slug) -> Result<(), Problem> {
-        Ok(())
+    pub fn acts(&self, register: &Slug) -> Result<(), Problem> {
+        if !self.represents() || self.basis.as_ref().is_some_and(|basis| basis.acts.includes(register)) {
+            return Ok(());
+        }
+        let detail = format!("The record by which you act for another does not let you act in {register}.");
+        Err(Problem::new(problem::FORBIDDEN, detail))
+    }
+
+    /// Did the record, after this step, concern whose account it is?
+    pub fn concerned(&self, step: &FoldedStep) -> bool {
+        match &self.whom {
+            Whom::Person(person) => step.persons.contains(person),
+            Whom::Organisation { ogrn } => step.organisations.contains(ogrn),
+        }
     }
 }
 
@@ -85,14 +184,16 @@ impl FromRequestParts<AppState> for Acting {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = <Caller as FromRequestParts<AppState>>::from_request_parts(parts, state).await?;
         let actor = citizen(&caller)?;
-        let whom = match named(parts)? {
-            None => return Ok(Self { actor, whom: Whom::Person(actor), basis: None }),
-            Some(whom) => whom,
-        };
+        let whom = named(parts)?.unwrap_or(Whom::Person(actor));
         if whom == Whom::Person(actor) {
             return Ok(Self { actor, whom, basis: None });
         }
-        Err(Problem::new(problem::FORBIDDEN, "No record says that you may act for whom On-Behalf-Of names."))
+        let mandates = representation::mandates_for(state, actor, &whom).await?;
+        let Some(basis) = Basis::of(&mandates, &state.registry().knowledge()) else {
+            let detail = "No record says that you may act now for whom On-Behalf-Of names.";
+            return Err(Problem::new(problem::FORBIDDEN, detail));
+        };
+        Ok(Self { actor, whom, basis: Some(basis) })
     }
 }
 

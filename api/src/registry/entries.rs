@@ -51,6 +51,8 @@ pub struct FoldedStep {
     pub status: String,
     /// Whom it concerned.
     pub persons: Vec<Uuid>,
+    /// The organisations that it concerned, by their numbers in the register of legal entities.
+    pub organisations: Vec<String>,
 }
 
 impl Folded {
@@ -64,7 +66,12 @@ impl Folded {
             record.step(&event);
             let state = &record.record().state;
             let version = state.version;
-            steps.push(FoldedStep { version, status: state.status.clone(), persons: persons(&record) });
+            steps.push(FoldedStep {
+                version,
+                status: state.status.clone(),
+                persons: persons(&record),
+                organisations: organisations(&record),
+            });
         }
         Ok(Self { record, steps })
     }
@@ -82,4 +89,10 @@ fn persons(record: &AnyRecord) -> Vec<Uuid> {
         return vec![state.record];
     }
     state.subjects.iter().filter_map(domain::subject::Subject::person).collect()
+}
+
+/// The organisations that a record concerns now.
+fn organisations(record: &AnyRecord) -> Vec<String> {
+    let organisation = |subject: &domain::subject::Subject| subject.organisation()?.ogrn.clone();
+    record.record().state.subjects.iter().filter_map(organisation).collect()
 }

@@ -19,7 +19,7 @@ mod request;
 mod sign;
 
 pub use domain::definitions::InForce;
-pub use entries::{Folded, parse_body, view};
+pub use entries::{Folded, FoldedStep, parse_body, view};
 pub use knowledge::{Knowledge, KnowledgeError};
 pub use refusal::{Reason, Refusal};
 pub use request::{

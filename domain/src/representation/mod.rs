@@ -14,6 +14,8 @@ mod office;
 mod scope;
 mod state;
 
+use std::fmt;
+
 use chrono::NaiveDate;
 use proofs::slug::Slug;
 use uuid::Uuid;
@@ -58,6 +60,16 @@ pub enum Whom {
         /// Its number in the register of legal entities.
         ogrn: String,
     },
+}
+
+impl fmt::Display for Whom {
+    /// As the header `On-Behalf-Of` says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(person) => write!(f, "person={person}"),
+            Self::Organisation { ogrn } => write!(f, "organisation={ogrn}"),
+        }
+    }
 }
 
 /// As what someone acts for another.

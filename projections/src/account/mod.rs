@@ -4,12 +4,14 @@
 //! A person who is no longer a subject keeps the row as it was when they last were one, marked as former: what became
 //! of the record afterwards concerns others.
 
+mod bearing;
 mod holder;
 mod overview;
 mod profile;
 mod projector;
 mod queries;
 
+pub use bearing::{between, concerning};
 pub use holder::Holder;
 pub use overview::{GroupCount, overview};
 pub use profile::{Profile, profile};

@@ -1,19 +1,28 @@
 //! `/v1/account`: what concerns the person who asks. Offers, notices to be read and the log of accesses will stand here too.
 
+pub mod accesses;
 mod overview;
+mod past;
 mod record;
-mod records;
+pub mod records;
+mod represented;
+mod search;
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::http::AppState;
+use crate::http::limits::LOOKUP_BYTES_MAX;
 
 /// The endpoints of this folder.
 pub fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(overview::get_account))
         .routes(routes!(records::list_account_records))
+        .routes(routes!(represented::list_represented))
         .routes(routes!(record::get_account_record))
         .routes(routes!(record::get_account_record_history))
+        .merge(accesses::router())
+        .routes(routes!(search::search_account).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
 }

@@ -8,19 +8,24 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::past::Asked;
 use super::records::{AccountQuery, AccountRecordItem, read, shown};
 use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
+use crate::http::acting::OnBehalfOf;
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
 use crate::http::{Acting, AppState};
+use crate::past::{self, AsOfItem};
 use crate::problem::{Problem, ProblemDocument};
 use crate::routes::words::Title;
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AccountDocument {
-    /// The person: their record in `persons`.
-    pub person: Uuid,
+    /// The person: their record in `persons`; null in an organisation's account.
+    pub person: Option<Uuid>,
+    /// The organisation's number in the register of legal entities; null in a person's account.
+    pub organisation: Option<String>,
     /// Name and the rest, as `persons` has it; null before it is known.
     #[schema(value_type = Option<Object>)]
     pub profile: Option<Value>,
@@ -30,6 +35,9 @@ pub struct AccountDocument {
     pub items: Vec<AccountRecordItem>,
     /// Cursor of the next page; null on the last.
     pub next: Option<String>,
+    /// As of when, where a time was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOfItem>,
 }
 
 /// A group of an account.
@@ -54,10 +62,10 @@ pub struct GroupRegister {
     pub in_force: u64,
 }
 
-/// The account of the person who asks.
+/// The account of the person who asks, now or as of a time.
 #[utoipa::path(get, path = "/v1/account", operation_id = "getAccount", tag = "Account",
     security(("bearer" = [])),
-    params(AccountQuery, ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
+    params(AccountQuery, OnBehalfOf, ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
     responses(
         (status = 200, description = "The account", body = AccountDocument),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -68,30 +76,41 @@ pub async fn get_account(
     Query(query): Query<AccountQuery>,
     wait: WaitFor,
 ) -> Result<Json<AccountDocument>, Problem> {
-    let person = acting.person()?;
-    wait.hold(&state, "account").await?;
+    wait.hold(&state, acting.projection()).await?;
     let knowledge = state.registry().knowledge();
+    let now = state.store().clock().now();
+    if let Some(as_of) = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)? {
+        let asked = Asked { knowledge: &knowledge, acting: &acting, person: acting.person()?, as_of };
+        return Ok(Json(asked.account(&state, query).await?));
+    }
     let db = state.store().db();
-    let profile = account::profile(db, person).await?;
-    let counts = account::overview(db, &knowledge.definitions, person).await?;
-    let page = read(&state, &knowledge, person, query).await?;
-    let mut shown = shown(person, &page.items)?;
-    if profile.is_some() {
-        let persons = domain::platform::PERSONS.parse().map_err(|error| Problem::internal(&error))?;
+    let persons = domain::platform::PERSONS.parse().map_err(|error| Problem::internal(&error))?;
+    let person = acting.person().ok();
+    let profile = match person.filter(|_| acting.sees(&persons)) {
+        Some(person) => account::profile(db, person).await?,
+        None => None,
+    };
+    let mut counts = account::overview(db, &knowledge.definitions, acting.holder()).await?;
+    counts.retain(|count| acting.sees(&count.register));
+    let page = read(&state, &knowledge, &acting, query).await?;
+    let mut shown = shown(&acting, &page.items)?;
+    if let (Some(_), Some(person)) = (&profile, person) {
         shown.push(Disclosure::new(&persons, person, vec![person]));
     }
     disclose(&state, &acting, &Purpose::default(), Endpoint::Account, &shown).await?;
     Ok(Json(AccountDocument {
         person,
+        organisation: acting.organisation().map(str::to_owned),
         profile: profile.map(|profile| profile.content),
         groups: groups(counts),
         items: page.items,
         next: page.next,
+        as_of: None,
     }))
 }
 
 /// Counts come by group and register; those of one group stand together.
-fn groups(counts: Vec<account::GroupCount>) -> Vec<GroupItem> {
+pub(super) fn groups(counts: Vec<account::GroupCount>) -> Vec<GroupItem> {
     let mut groups: Vec<GroupItem> = Vec::new();
     for count in counts {
         let name = count.group.map_or("other", |group| group.as_str());

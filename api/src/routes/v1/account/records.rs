@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::past::Asked;
 use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
+use crate::http::acting::OnBehalfOf;
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
 use crate::http::{Acting, AppState, Page, PageQuery};
+use crate::past;
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::Knowledge;
 use crate::routes::words::{Changed, Title};
@@ -95,17 +98,21 @@ pub struct AccountQuery {
     pub in_force: Option<bool>,
     /// Also those that concern the person no longer.
     pub former: Option<bool>,
+    /// What was recorded by then: a day (its end, UTC) or a moment, not in the future.
+    pub recorded_at: Option<String>,
+    /// What has effect by then: a day (its end, UTC) or a moment.
+    pub effective_at: Option<String>,
     /// `next` of the page before; nothing for the first.
     pub cursor: Option<String>,
     /// Rows, 1 to 200; 50 when nothing is said.
     pub limit: Option<u32>,
 }
 
-/// A page of a person's records.
+/// A page of the records of whom someone acts for.
 pub async fn read(
     state: &AppState,
     knowledge: &Knowledge,
-    person: Uuid,
+    acting: &Acting,
     query: AccountQuery,
 ) -> Result<Page<AccountRecordItem>, Problem> {
     let group = query.group.map(|group| group.parse()).transpose();
@@ -117,25 +124,28 @@ pub async fn read(
         role: query.role,
         in_force: query.in_force,
         with_former: query.former.unwrap_or_default(),
+        within: acting.within(),
     };
     let page = PageQuery { cursor: query.cursor, limit: query.limit }.request()?;
-    let found = account::list(state.store().db(), &knowledge.definitions, person, &filter, &page).await;
+    let found =
+        account::list(state.store().db(), &knowledge.definitions, acting.holder(), &filter, &page).await;
     Ok(Page::of(found?, AccountRecordItem::from))
 }
 
-/// What a page of a person's records shows of them.
-pub fn shown(person: Uuid, items: &[AccountRecordItem]) -> Result<Vec<Disclosure>, Problem> {
+/// What a page of someone's records shows of them.
+pub fn shown(acting: &Acting, items: &[AccountRecordItem]) -> Result<Vec<Disclosure>, Problem> {
     let of = |item: &AccountRecordItem| {
         let register = item.register.parse().map_err(|error| Problem::internal(&error))?;
-        Ok(Disclosure::new(&register, item.record, vec![person]))
+        Ok(Disclosure::new(&register, item.record, acting.person().into_iter().collect()))
     };
     items.iter().map(of).collect()
 }
 
-/// The records that concern the person who asks, the newest first.
+/// The records that concern the person who asks, the newest first; or that concerned them as of a time. A page of the past may
+/// hold fewer records than asked for, even none, and yet have a next.
 #[utoipa::path(get, path = "/v1/account/records", operation_id = "listAccountRecords", tag = "Account",
     security(("bearer" = [])),
-    params(AccountQuery, ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
+    params(AccountQuery, OnBehalfOf, ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
     responses(
         (status = 200, description = "A page of records", body = Page<AccountRecordItem>),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -146,11 +156,15 @@ pub async fn list_account_records(
     Query(query): Query<AccountQuery>,
     wait: WaitFor,
 ) -> Result<Json<Page<AccountRecordItem>>, Problem> {
-    let person = acting.person()?;
-    wait.hold(&state, "account").await?;
+    wait.hold(&state, acting.projection()).await?;
     let knowledge = state.registry().knowledge();
-    let page = read(&state, &knowledge, person, query).await?;
-    let shown = shown(person, &page.items)?;
+    let now = state.store().clock().now();
+    if let Some(as_of) = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)? {
+        let asked = Asked { knowledge: &knowledge, acting: &acting, person: acting.person()?, as_of };
+        return Ok(Json(asked.records(&state, query).await?));
+    }
+    let page = read(&state, &knowledge, &acting, query).await?;
+    let shown = shown(&acting, &page.items)?;
     disclose(&state, &acting, &Purpose::default(), Endpoint::Account, &shown).await?;
     Ok(Json(page))
 }
