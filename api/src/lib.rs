@@ -1,7 +1,7 @@
 //! The application service and the HTTP API.
 //!
 //! **In scope.** The [`registry`]: what is in force, and appending. Who is asking ([`auth`]), what they may see
-//! ([`access`]), who looked ([`accesses`]), and the endpoints ([`routes`]), one file each, laid out as the URLs are. **Not in scope**: rules of registers
+//! ([`access`]), who looked ([`accesses`]), the past ([`past`]), and the endpoints ([`routes`]), one file each, laid out as the URLs are. **Not in scope**: rules of registers
 //! (`domain`), storage (`eventstore`), what is read (`projections`), configuration and the environment (`cli`).
 //!
 //! **Invariants.**
@@ -15,14 +15,18 @@
 pub mod access;
 pub mod accesses;
 pub mod auth;
+pub mod feeds;
 pub mod http;
 pub mod metrics;
 pub mod openapi;
 pub mod pages;
+pub mod past;
 pub mod problem;
 pub mod registry;
+pub mod representation;
 pub mod routes;
 mod serve;
+pub mod webhooks;
 
 pub use http::limits::Rate;
 pub use http::{AppState, StateParts};

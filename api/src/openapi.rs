@@ -9,7 +9,7 @@ Every list answers `{\"items\": […], \"next\": cursor or null}`. Every error i
 is a page of this server. An append answers with its `position`; a read with `Wait-For: <position>` waits until it is included.";
 
 /// Sections of the reference, in order.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("Registers", "Registers, their entries and records."),
     ("Account", "What concerns the person who asks."),
     ("Departments", "Who keeps the registers."),
@@ -17,6 +17,7 @@ const TAGS: [(&str, &str); 5] = [
         "Verification",
         "Checkpoints, tiles, keys and receipts, as C2SP describes them; `docs/format.md` has the bytes.",
     ),
+    ("Feeds", "Entries and events as they come: pages that wait, streams, webhooks."),
     ("Service", "The server itself."),
 ];
 

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tower::ServiceExt as _;
 
+use crate::feeds::Hangup;
 use crate::http::AppState;
 use crate::routes;
 
@@ -37,6 +38,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Serves until `shutdown` completes; then lets requests under way end.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) {
     let following = tokio::spawn(follow(state.clone()));
+    let feeds = state.feeds().clone();
+    // Those who wait or listen would hold up the end for as long as they like.
+    let shutdown = async move {
+        shutdown.await;
+        feeds.stop();
+    };
     serve_router(listener, routes::router(state), HEAD_TIMEOUT, shutdown).await;
     following.abort();
 }
@@ -92,11 +99,14 @@ async fn connection(
 ) {
     // Answers are written whole: waiting for more to send would only delay them. Where that cannot be set, it is slower.
     let _ = stream.set_nodelay(true);
+    let hangup = Hangup::default();
+    let offered = hangup.clone();
     let begun = Arc::new(AtomicBool::new(false));
     let beginning = Arc::clone(&begun);
     let service = router.map_request(move |mut request: Request<Incoming>| {
         beginning.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(offered.clone());
         request
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -111,6 +121,8 @@ async fn connection(
         tokio::select! {
             // How a connection ends is its client's affair: every answer has been counted.
             _ = serving.as_mut() => break,
+            // Its client takes nothing of what it asked to be told.
+            () = hangup.0.notified() => break,
             () = first.as_mut(), if waiting => {
                 waiting = false;
                 if !begun.load(Ordering::Relaxed) {

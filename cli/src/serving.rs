@@ -47,6 +47,8 @@ impl Serving {
             authenticator,
             token_issuer,
             rate: rate(config)?,
+            feeds: api::feeds::Settings::default(),
+            webhooks: api::webhooks::Settings::default(),
         });
         Ok(Self { opened, listener, runner, state, url: format!("http://{address}") })
     }

@@ -98,6 +98,21 @@ impl Store {
         Ok(entries)
     }
 
+    /// The index of a register's first entry after a position: its size when there is none, nothing when there is no such log.
+    /// Within a register positions grow with indexes, so that it is found by halving: 20 look-ups in a million.
+    pub async fn index_after(&self, register: &Slug, position: u64) -> Result<Option<u64>, StoreError> {
+        let sql = "WITH RECURSIVE search (low, high) AS (
+                SELECT CAST(0 AS BIGINT), size FROM log WHERE shard = $1 AND register = $2
+                UNION ALL
+                SELECT CASE WHEN e.position > $3 THEN s.low ELSE (s.low + s.high) / 2 + 1 END,
+                       CASE WHEN e.position > $3 THEN (s.low + s.high) / 2 ELSE s.high END
+                FROM search s CROSS JOIN entry e
+                WHERE s.low < s.high AND e.shard = $1 AND e.register = $2 AND e.leaf_index = (s.low + s.high) / 2
+            ) SELECT low FROM search WHERE low >= high";
+        let row = self.db().fetch_optional(sql, args![SHARD, register, position]).await?;
+        row.map(|row| row.uint("low").map_err(|error| error.at("entry", || register.to_string()))).transpose()
+    }
+
     /// The entries of a record by version; none when there is no such record.
     pub async fn read_record(&self, record: Uuid) -> Result<Vec<StoredEntry>, StoreError> {
         let sql =

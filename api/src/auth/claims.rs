@@ -1,6 +1,7 @@
 //! What a token says, and whom it stands for.
 
 use proofs::slug::Slug;
+use proofs::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -116,6 +117,8 @@ pub struct Caller {
     pub client: String,
     /// Whom they stand for.
     pub principal: Principal,
+    /// Until when: what goes on for longer than a request ends then.
+    pub expires_at: Timestamp,
 }
 
 impl Caller {
@@ -132,7 +135,8 @@ impl Caller {
             }
             Role::Operator => Principal::Operator,
         };
-        Ok(Self { client: format!("{} {}", claims.iss, claims.sub), principal })
+        let expires_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
+        Ok(Self { client: format!("{} {}", claims.iss, claims.sub), principal, expires_at })
     }
 
     /// The role.

@@ -9,9 +9,11 @@ use proofs::slug::Slug;
 use super::limits::{Limiter, Rate};
 use crate::access;
 use crate::auth::{Authenticator, Caller, TokenIssuer};
+use crate::feeds::{self, Feeds};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::registry::{InForce, Knowledge, Registry};
+use crate::webhooks;
 
 /// What the state is made of.
 pub struct StateParts {
@@ -25,6 +27,10 @@ pub struct StateParts {
     pub token_issuer: TokenIssuer,
     /// How many requests a client may make.
     pub rate: Rate,
+    /// How feeds behave.
+    pub feeds: feeds::Settings,
+    /// How webhooks behave.
+    pub webhooks: webhooks::Settings,
 }
 
 /// The state of the server.
@@ -35,6 +41,7 @@ struct Inner {
     parts: StateParts,
     limiter: Limiter,
     metrics: Metrics,
+    feeds: Feeds,
 }
 
 impl AppState {
@@ -42,7 +49,8 @@ impl AppState {
     pub fn new(parts: StateParts) -> Self {
         let limiter = Limiter::new(parts.rate);
         let metrics = Metrics::new();
-        Self(Arc::new(Inner { parts, limiter, metrics }))
+        let feeds = Feeds::new(parts.registry.clone(), parts.feeds);
+        Self(Arc::new(Inner { parts, limiter, metrics, feeds }))
     }
 
     /// The registry.
@@ -78,6 +86,16 @@ impl AppState {
     /// What is measured.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// Entries as they come.
+    pub fn feeds(&self) -> &Feeds {
+        &self.0.feeds
+    }
+
+    /// How webhooks behave.
+    pub fn webhooks(&self) -> webhooks::Settings {
+        self.0.parts.webhooks
     }
 
     /// The register of a path, as it is defined now. A name that no register has is 404.

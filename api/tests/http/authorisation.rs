@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::search;
 use crate::world::{Who, World};
 
 /// Endpoints that answer everyone alike, each reviewed: see the file.
 const PUBLIC: &str = include_str!("public-endpoints.txt");
 
 /// Who sees what is private in an answer.
-type Sees = fn(Who) -> bool;
+pub type Sees = fn(Who) -> bool;
 
-struct Case {
+/// What is asked, and what each is answered.
+pub struct Case {
     method: &'static str,
     template: &'static str,
     url: String,
@@ -24,15 +26,26 @@ struct Case {
 }
 
 impl Case {
-    fn get(template: &'static str, url: String, status: fn(Who) -> u16) -> Self {
+    pub fn get(template: &'static str, url: String, status: fn(Who) -> u16) -> Self {
         Self { method: "GET", template, url, body: None, status, private: None }
     }
 
-    fn post(template: &'static str, url: String, body: Value, status: fn(Who) -> u16) -> Self {
+    pub fn post(template: &'static str, url: String, body: Value, status: fn(Who) -> u16) -> Self {
         Self { method: "POST", template, url, body: Some(body), status, private: None }
     }
 
-    fn showing(self, pointer: &'static str, sees: Sees) -> Self {
+    /// By any method.
+    pub fn of(
+        method: &'static str,
+        template: &'static str,
+        url: String,
+        body: Option<Value>,
+        status: fn(Who) -> u16,
+    ) -> Self {
+        Self { method, template, url, body, status, private: None }
+    }
+
+    pub fn showing(self, pointer: &'static str, sees: Sees) -> Self {
         Self { private: Some((pointer, sees)), ..self }
     }
 }
@@ -75,6 +88,8 @@ fn cases(record: &str) -> Vec<Case> {
     cases.extend(entries());
     cases.extend(records(record));
     cases.extend(accounts(record));
+    cases.extend(search::cases());
+    cases.extend(crate::feeds::cases());
     cases
 }
 
@@ -139,6 +154,8 @@ async fn everyone_gets_what_is_theirs_and_no_more() {
         let entry = world.permit("notices", "A001").await;
         let record = entry["record"].as_str().expect("a record").to_owned();
         let wait = entry["position"].to_string();
+        // A stream would not end by itself.
+        world.state.feeds().stop();
         for case in cases(&record) {
             for who in Who::ALL {
                 let headers = [("wait-for", wait.as_str())];

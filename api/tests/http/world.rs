@@ -73,6 +73,7 @@ pub struct World {
     pub citizen: Uuid,
     pub other_citizen: Uuid,
     pub router: Router,
+    pub state: AppState,
     runner: Runner,
     _database: Database,
 }
@@ -123,7 +124,22 @@ impl World {
         [Self::new(sqlite, &[], 10_000).await, Self::new(postgres, &[], 10_000).await]
     }
 
+    /// On each kind of store, with feeds that behave so.
+    pub async fn both_feeding(feeds: api::feeds::Settings) -> [Self; 2] {
+        let [sqlite, postgres] = Database::both().await;
+        [Self::made(sqlite, &[], 10_000, feeds).await, Self::made(postgres, &[], 10_000, feeds).await]
+    }
+
     pub async fn new(database: Database, issuers: &[IssuerConfig], burst: u32) -> Self {
+        Self::made(database, issuers, burst, api::feeds::Settings::default()).await
+    }
+
+    async fn made(
+        database: Database,
+        issuers: &[IssuerConfig],
+        burst: u32,
+        feeds: api::feeds::Settings,
+    ) -> Self {
         let clock = Arc::new(ManualClock::new(NOON));
         let store = database.open(&clock, 7).await;
         let registry = found(&store).await;
@@ -137,8 +153,10 @@ impl World {
             authenticator,
             token_issuer: tokens.clone(),
             rate: Rate { per_second: NonZeroU32::MIN, burst: rate },
+            feeds,
+            webhooks: api::webhooks::Settings::default(),
         });
-        let router = api::routes::router(state);
+        let router = api::routes::router(state.clone());
         let mut people = Vec::new();
         for family in ["Иванова", "Петров"] {
             let body = json!({ "name": { "family": family, "given": "А" }, "birth_date": "1990-01-01", "sex": "female" });
@@ -149,7 +167,18 @@ impl World {
         for (department, official) in [("roads", other_citizen), ("woods", citizen)] {
             appoint(&registry, department, official).await;
         }
-        Self { registry, store, tokens, clock, citizen, other_citizen, router, runner, _database: database }
+        Self {
+            registry,
+            store,
+            tokens,
+            clock,
+            citizen,
+            other_citizen,
+            router,
+            state,
+            runner,
+            _database: database,
+        }
     }
 
     /// A token of this person or system.

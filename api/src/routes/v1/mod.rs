@@ -2,13 +2,18 @@
 
 pub mod account;
 pub mod departments;
+pub mod feeds;
 pub mod openapi;
 pub mod registers;
+pub mod reports;
+pub mod search;
 
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::http::AppState;
+use crate::http::limits::LOOKUP_BYTES_MAX;
 
 /// The endpoints of the API.
 pub fn router() -> OpenApiRouter<AppState> {
@@ -16,5 +21,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(registers::router())
         .merge(departments::router())
         .merge(account::router())
+        .merge(reports::router())
+        .merge(feeds::router())
+        .routes(routes!(search::search).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
         .routes(routes!(openapi::get_openapi))
 }
