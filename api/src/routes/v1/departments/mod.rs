@@ -1,5 +1,6 @@
 //! `/v1/departments`: who keeps the registers, and with which keys.
 
+mod answer;
 mod directory;
 mod keys;
 
@@ -14,4 +15,5 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(directory::list_departments))
         .routes(routes!(directory::get_department))
         .routes(routes!(keys::get_department_keys))
+        .routes(routes!(answer::answer_access))
 }
