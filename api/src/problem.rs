@@ -188,6 +188,11 @@ impl Problem {
         self.kind
     }
 
+    /// What happened this time.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Nothing is there, or nothing that may be seen.
     pub fn not_found() -> Self {
         Self::new(NOT_FOUND, "There is nothing at this address that you may see.")

@@ -37,6 +37,9 @@ pub enum Command {
     Export(Export),
     /// Rebuild a projection from the entries.
     Replay(Replay),
+    /// Show a record, an account or a register, now or as of a time.
+    #[command(subcommand)]
+    Show(crate::commands::show::Show),
     /// Make, enrol and list keys.
     #[command(subcommand)]
     Keys(Keys),

@@ -54,6 +54,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(args) => commands::import::run(args).await,
         Command::Export(args) => commands::export::run(args).await,
         Command::Replay(args) => commands::replay::run(args).await,
+        Command::Show(args) => commands::show::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Token(args) => commands::token::run(args).await,
         Command::Reference => {

@@ -57,7 +57,7 @@ pub use digest::digest;
 pub use error::ProjectionError;
 pub use handle::{Handle, ProjectorState, Status, statuses, wait_for};
 pub use projector::{Projector, Write};
-pub use rebuild::{Progress, Rebuilt, rebuild};
+pub use rebuild::{Progress, Rebuilt, catch_up, rebuild};
 pub use runner::{BATCH_ENTRIES, Options, Runner};
 pub use table::Table;
 pub use words::Named;

@@ -72,6 +72,15 @@ pub async fn rebuild(
     }
 }
 
+/// Brings the rows that are read up to what was committed when this is called, for a process that runs no projector. Servers
+/// that do may go on meanwhile: whoever holds the build applies the batch.
+pub async fn catch_up(store: &Store, name: &str) -> Result<u64, ProjectionError> {
+    let projector = find(name)?;
+    let catalogue = Catalogue::default();
+    let build = builds::follow(store.db(), &*projector, store.clock().now()).await?;
+    advance(store, &catalogue, &*projector, build, &mut |_| {}).await
+}
+
 /// Steps `build` until nothing is left, or until another process has taken it away.
 async fn advance(
     store: &Store,

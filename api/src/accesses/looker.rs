@@ -35,6 +35,12 @@ pub enum Looker {
 }
 
 impl Looker {
+    /// Whoever holds the store itself, and reads it with a command.
+    pub fn local() -> Self {
+        let by = json!({ "role": "operator", "department": PLATFORM, "client": "local" });
+        Self::Office { by, department: PLATFORM.parse().ok() }
+    }
+
     /// Must purpose and law be named?
     pub fn must_say_why(&self) -> bool {
         matches!(self, Self::Office { .. })

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::http::AppState;
 use crate::problem::{self, Problem};
-use crate::registry::{Actor, AppendRequest, ENTRIES_MAX, EntryRequest, Folded, Knowledge, Reason};
+use crate::registry::{Actor, AppendRequest, ENTRIES_MAX, EntryRequest, Folded, Knowledge, Reason, Registry};
 
 /// The entry that makes an access.
 const RECORDED: &str = "recorded";
@@ -114,11 +114,21 @@ pub async fn disclose(
     endpoint: Endpoint,
     shown: &[Disclosure],
 ) -> Result<(), Problem> {
-    let looker = looker.into();
+    disclose_in(state.registry(), looker.into(), purpose, endpoint, shown).await
+}
+
+/// The same, for whoever has a store and no server.
+pub async fn disclose_in(
+    registry: &Registry,
+    looker: Looker,
+    purpose: &Purpose,
+    endpoint: Endpoint,
+    shown: &[Disclosure],
+) -> Result<(), Problem> {
     if looker == Looker::Free {
         return Ok(());
     }
-    let knowledge = state.registry().knowledge();
+    let knowledge = registry.knowledge();
     // Of a register that is not known here, nothing is known to be public.
     let is_public = |register: &Slug| {
         let current = knowledge.definitions.current(register);
@@ -132,7 +142,7 @@ pub async fn disclose(
     if looker.must_say_why() {
         said(purpose)?;
     }
-    record(state, bodies).await
+    record(registry, bodies).await
 }
 
 /// Both headers are there.
@@ -148,7 +158,7 @@ fn said(purpose: &Purpose) -> Result<(), Problem> {
 }
 
 /// Appends accesses: one submission, which the appender commits together with whatever else has arrived.
-async fn record(state: &AppState, bodies: Vec<Value>) -> Result<(), Problem> {
+async fn record(registry: &Registry, bodies: Vec<Value>) -> Result<(), Problem> {
     for some in bodies.chunks(ENTRIES_MAX) {
         let mut entries = Vec::with_capacity(some.len());
         for body in some {
@@ -162,7 +172,7 @@ async fn record(state: &AppState, bodies: Vec<Value>) -> Result<(), Problem> {
         }
         let by = Actor::local(slug(PLATFORM)?);
         let request = AppendRequest::new(slug(ACCESSES)?, by, entries);
-        if let Err(refusal) = state.registry().append(request).await {
+        if let Err(refusal) = registry.append(request).await {
             let seconds = match &refusal.reason {
                 Reason::Overloaded { retry_after_seconds } => *retry_after_seconds,
                 _ => 1,

@@ -9,4 +9,5 @@ pub mod keys;
 pub mod reference;
 pub mod replay;
 pub mod serve;
+pub mod show;
 pub mod token;

@@ -4,4 +4,4 @@ mod projector;
 mod queries;
 
 pub use projector::HistoryProjector;
-pub use queries::{Step, StepWords, steps};
+pub use queries::{Step, StepWords, steps, steps_as_of};

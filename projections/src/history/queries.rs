@@ -1,6 +1,6 @@
 //! Reads the timeline of a record.
 
-use domain::{definition::Title, definitions::Definitions};
+use domain::{asof::AsOf, definition::Title, definitions::Definitions};
 use eventstore::{
     StoreError,
     sql::{Db, Row},
@@ -75,9 +75,22 @@ pub async fn steps(
     record: Uuid,
     page: &PageRequest,
 ) -> Result<Page<Step>, ProjectionError> {
+    steps_as_of(db, definitions, record, AsOf::PRESENT, page).await
+}
+
+/// The same, of the steps recorded and having effect by then. Each tells the statuses between which it led when it was
+/// recorded, also where a step before it has no effect yet.
+pub async fn steps_as_of(
+    db: &Db,
+    definitions: &Definitions,
+    record: Uuid,
+    as_of: AsOf,
+    page: &PageRequest,
+) -> Result<Page<Step>, ProjectionError> {
     let (limit, after) = page.open(List::History)?;
     let mut select = Select::live(SELECT, "history");
     select.and("record = {}", record).and_some("version > {}", after);
+    select.and("recorded_at <= {}", as_of.recorded).and("effective_at <= {}", as_of.effective);
     let (sql, args) = select.page("version", limit);
     let rows = db.fetch_all(&sql, args).await?;
     let items = common::read(&rows, TABLE, |row| step_of(row, definitions))?;

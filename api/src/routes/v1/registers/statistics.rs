@@ -1,15 +1,23 @@
 //! `GET /v1/registers/{register}/statistics`: how many records there are in each status, and entries of each type.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
+use domain::asof::AsOf;
 use projections::view;
+use proofs::slug::Slug;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::http::AppState;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
-use crate::problem::{Problem, ProblemDocument};
+use crate::past;
+use crate::problem::{self, Problem, ProblemDocument};
+use crate::registry::Knowledge;
+use crate::routes::v1::registers::register::RegisterQuery;
 use crate::routes::words::Title;
 
 /// How many there are of one status or type.
@@ -34,10 +42,31 @@ pub struct StatisticsDocument {
     pub by_type: Vec<CountItem>,
 }
 
-/// Counts by status and by type.
+/// Counts of the past that may be made at once: each goes over a whole register, and appends come first.
+static COUNTING: Semaphore = Semaphore::const_new(2);
+
+async fn counts(
+    state: &AppState,
+    knowledge: &Knowledge,
+    register: &Slug,
+    as_of: AsOf,
+) -> Result<view::Counts, Problem> {
+    let busy =
+        || Problem::new(problem::OVERLOADED, "Counts of the past are being made for others.").retry_after(1);
+    let _counting = COUNTING.try_acquire().map_err(|_| busy())?;
+    let counts =
+        projections::past::counts(state.store().db(), &knowledge.definitions, register, as_of).await?;
+    counts.ok_or_else(|| {
+        let most = projections::past::COUNT_STEPS_MAX;
+        Problem::invalid(format!("A register of more than {most} entries is not counted as of a time."))
+    })
+}
+
+/// Counts by status and by type, now or as of a time.
 #[utoipa::path(get, path = "/v1/registers/{register}/statistics", operation_id = "getStatistics", tag = "Registers",
     params(
         ("register" = String, Path, description = "Slug of the register"),
+        RegisterQuery,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
     responses(
@@ -47,12 +76,26 @@ pub struct StatisticsDocument {
 pub async fn get_statistics(
     State(state): State<AppState>,
     Path(register): Path<String>,
+    Query(query): Query<RegisterQuery>,
     wait: WaitFor,
 ) -> Result<Json<StatisticsDocument>, Problem> {
-    let (_, in_force) = state.register(&register).await?;
-    let definition = &in_force.definition;
-    wait.hold(&state, "view").await?;
-    let counts = view::counts(state.store().db(), &definition.slug).await?;
+    let (knowledge, in_force) = state.register(&register).await?;
+    let now = state.store().clock().now();
+    let as_of = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)?;
+    let (definition, counts) = match as_of {
+        None => {
+            wait.hold(&state, "view").await?;
+            let counts = view::counts(state.store().db(), &in_force.definition.slug).await?;
+            (Arc::clone(&in_force.definition), counts)
+        }
+        Some(as_of) => {
+            wait.hold(&state, "history").await?;
+            let slug = &in_force.definition.slug;
+            let then = past::register_at(state.store(), &knowledge, slug, as_of).await?;
+            let then = then.ok_or_else(Problem::not_found)?;
+            (Arc::clone(&then.definition), counts(&state, &knowledge, slug, as_of).await?)
+        }
+    };
     let status = |count: view::Count| CountItem {
         title: definition.status(&count.code).map(|rule| (&rule.title).into()),
         code: count.code,

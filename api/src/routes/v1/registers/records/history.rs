@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
+use domain::asof::AsOf;
 use projections::history;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::record::fold;
@@ -18,6 +19,7 @@ use crate::auth::Caller;
 use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
 use crate::http::{AppState, Page, PageQuery};
+use crate::past;
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::{Folded, Knowledge};
 use crate::routes::words::Title;
@@ -80,13 +82,27 @@ impl From<history::Step> for HistoryStep {
     }
 }
 
+/// Which steps.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StepsQuery {
+    /// Those recorded by then: a day (its end, UTC) or a moment, not in the future.
+    pub recorded_at: Option<String>,
+    /// Those that have effect by then: a day (its end, UTC) or a moment.
+    pub effective_at: Option<String>,
+    /// `next` of the page before; nothing for the first.
+    pub cursor: Option<String>,
+    /// Rows, 1 to 200; 50 when nothing is said.
+    pub limit: Option<u32>,
+}
+
 /// The steps of a record, the first first, for those who may see its content.
 #[utoipa::path(get, path = "/v1/registers/{register}/records/{record}/history", operation_id = "getRecordHistory", tag = "Registers",
     security((), ("bearer" = [])),
     params(
         ("register" = String, Path, description = "Slug of the register"),
         ("record" = Uuid, Path, description = "The record"),
-        PageQuery,
+        StepsQuery,
         Purpose,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
@@ -99,7 +115,7 @@ pub async fn get_record_history(
     caller: Option<Caller>,
     purpose: Purpose,
     Path((register, record)): Path<(String, Uuid)>,
-    Query(page): Query<PageQuery>,
+    Query(query): Query<StepsQuery>,
     wait: WaitFor,
 ) -> Result<Json<Page<HistoryStep>>, Problem> {
     let (knowledge, in_force) = state.register(&register).await?;
@@ -112,7 +128,7 @@ pub async fn get_record_history(
         return Err(Problem::not_found());
     }
     wait.hold(&state, "history").await?;
-    let page = steps(&state, &knowledge, record, &seen, page).await?;
+    let page = steps(&state, &knowledge, record, &seen, query).await?;
     let shown = [disclosed(&in_force.definition.slug, record, &folded, &page.items)];
     disclose(&state, caller.as_ref(), &purpose, Endpoint::History, &shown).await?;
     Ok(Json(page))
@@ -135,10 +151,14 @@ pub async fn steps(
     knowledge: &Knowledge,
     record: Uuid,
     seen: &BTreeSet<u64>,
-    page: PageQuery,
+    query: StepsQuery,
 ) -> Result<Page<HistoryStep>, Problem> {
-    let page = page.request()?;
-    let found = history::steps(state.store().db(), &knowledge.definitions, record, &page).await;
+    let now = state.store().clock().now();
+    let as_of = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)?;
+    let as_of = as_of.unwrap_or(AsOf::PRESENT);
+    let page = PageQuery { cursor: query.cursor, limit: query.limit }.request()?;
+    let db = state.store().db();
+    let found = history::steps_as_of(db, &knowledge.definitions, record, as_of, &page).await;
     Ok(Page::of(found?, |step| {
         let mut step = HistoryStep::from(step);
         if !seen.contains(&step.version) {

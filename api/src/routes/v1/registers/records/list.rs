@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::past::Asked;
 use crate::accesses::{Endpoint, Look, Purpose};
 use crate::auth::Caller;
 use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
 use crate::http::{AppState, Page, PageQuery};
+use crate::past;
 use crate::problem::{self, Problem, ProblemDocument};
 use crate::routes::words::{Changed, Title};
 
@@ -72,13 +74,18 @@ pub struct RecordsQuery {
     /// Whose last entry is of this type.
     #[serde(rename = "type")]
     pub entry_type: Option<String>,
+    /// What was recorded by then: a day (its end, UTC) or a moment, not in the future.
+    pub recorded_at: Option<String>,
+    /// What has effect by then: a day (its end, UTC) or a moment.
+    pub effective_at: Option<String>,
     /// `next` of the page before; nothing for the first.
     pub cursor: Option<String>,
     /// Rows, 1 to 200; 50 when nothing is said.
     pub limit: Option<u32>,
 }
 
-/// Records, the newest first. Of registers that are not public, for the department that owns them and for auditors.
+/// Records, the newest first, now or as of a time. Of registers that are not public, for the department that owns them and
+/// for auditors. A page of the past may hold fewer records than asked for, even none, and yet have a next.
 #[utoipa::path(get, path = "/v1/registers/{register}/records", operation_id = "listRecords", tag = "Registers",
     security((), ("bearer" = [])),
     params(
@@ -114,9 +121,15 @@ pub async fn list_records(
     }
     let entry_type = query.entry_type.map(|name| name.parse()).transpose();
     let entry_type = entry_type.map_err(|_| Problem::invalid("`type` is no entry type."))?;
-    let filter = view::Filter { status: query.status, entry_type };
     let page = PageQuery { cursor: query.cursor, limit: query.limit }.request()?;
     wait.hold(&state, "view").await?;
+    let now = state.store().clock().now();
+    if let Some(as_of) = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)? {
+        let filter = past::Filter { status: query.status, entry_type };
+        let asked = Asked { knowledge: &knowledge, in_force: &in_force, caller: caller.as_ref(), as_of };
+        return Ok(Json(asked.records(&state, filter, page, &purpose).await?));
+    }
+    let filter = view::Filter { status: query.status, entry_type };
     let definitions = &knowledge.definitions;
     let found = view::list(state.store().db(), definitions, &in_force.definition.slug, &filter, &page).await;
     let page = Page::of(found?, RecordItem::from);

@@ -2,4 +2,5 @@
 
 pub mod history;
 pub mod list;
+mod past;
 pub mod record;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
+use axum::response::AppendHeaders;
 use projections::view;
 use serde::Serialize;
 use serde_json::Value;
@@ -10,13 +11,19 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::list::RecordItem;
+use super::past::Asked;
 use crate::accesses::{Endpoint, Purpose, disclose, of_folded};
 use crate::auth::Caller;
 use crate::http::AppState;
-use crate::http::extract::Path;
+use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
+use crate::past::{self, AsOfItem};
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::{Folded, Knowledge};
+use crate::routes::v1::registers::register::RegisterQuery;
+
+/// The version of a record, for `If-Match`.
+type ETag = AppendHeaders<[(HeaderName, String); 1]>;
 
 /// A record with what its entries say.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,14 +34,19 @@ pub struct RecordDocument {
     /// What its entries say of it; null for those who may not see it.
     #[schema(value_type = Option<Object>)]
     pub content: Option<Value>,
+    /// As of when, where a time was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOfItem>,
 }
 
-/// One record: status and term for anyone where the register allows it, content for those concerned.
+/// One record, now or as of a time: status and term for anyone where the register allows it, content for those concerned.
+/// A past state is for those whom it concerned then; it has no ETag.
 #[utoipa::path(get, path = "/v1/registers/{register}/records/{record}", operation_id = "getRecord", tag = "Registers",
     security((), ("bearer" = [])),
     params(
         ("register" = String, Path, description = "Slug of the register"),
         ("record" = Uuid, Path, description = "The record"),
+        RegisterQuery,
         Purpose,
         ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same"),
     ),
@@ -48,9 +60,15 @@ pub async fn get_record(
     caller: Option<Caller>,
     purpose: Purpose,
     Path((register, record)): Path<(String, Uuid)>,
+    Query(query): Query<RegisterQuery>,
     wait: WaitFor,
-) -> Result<([(HeaderName, String); 1], Json<RecordDocument>), Problem> {
+) -> Result<(Option<ETag>, Json<RecordDocument>), Problem> {
     let (knowledge, in_force) = state.register(&register).await?;
+    let now = state.store().clock().now();
+    if let Some(as_of) = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)? {
+        let asked = Asked { knowledge: &knowledge, in_force: &in_force, caller: caller.as_ref(), as_of };
+        return Ok((None, Json(asked.record(&state, record, &purpose).await?)));
+    }
     let register = &in_force.definition.slug;
     wait.hold(&state, "view").await?;
     let found = view::record(state.store().db(), &knowledge.definitions, record).await;
@@ -73,8 +91,8 @@ pub async fn get_record(
         }
         item.number = None;
     }
-    let etag = [(header::ETAG, format!("\"{}\"", item.version))];
-    Ok((etag, Json(RecordDocument { item, content })))
+    let etag = AppendHeaders([(header::ETAG, format!("\"{}\"", item.version))]);
+    Ok((Some(etag), Json(RecordDocument { item, content, as_of: None })))
 }
 
 /// A record folded from its entries.
