@@ -1,14 +1,15 @@
 //! A record of any register, under the rules of its register: what callers append through.
 //!
-//! Records of `departments` and `registers` have rules beyond those of any record. Choosing the aggregate here, by the
+//! Records of `departments`, `registers` and `triggers` have rules beyond those of any record. Choosing the aggregate here, by the
 //! register's slug, leaves no way to append to those registers without them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::department::Department;
-use crate::platform::{DEPARTMENTS, REGISTERS};
+use crate::platform::{DEPARTMENTS, REGISTERS, TRIGGERS};
 use crate::record::{Proposed, Record, RecordError, RecordEvent};
 use crate::register::Register;
+use crate::trigger::Trigger;
 
 /// A record under the rules of its register.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub enum AnyRecord {
     Department(Box<Department>),
     /// A record of `registers`.
     Register(Box<Register>),
+    /// A record of `triggers`.
+    Trigger(Box<Trigger>),
 }
 
 impl Default for AnyRecord {
@@ -33,6 +36,7 @@ impl AnyRecord {
         match register {
             DEPARTMENTS => Self::Department(Box::default()),
             REGISTERS => Self::Register(Box::default()),
+            TRIGGERS => Self::Trigger(Box::default()),
             _ => Self::default(),
         }
     }
@@ -43,6 +47,7 @@ impl AnyRecord {
             Self::Record(record) => record,
             Self::Department(department) => &department.record,
             Self::Register(register) => &register.record,
+            Self::Trigger(trigger) => &trigger.record,
         }
     }
 
@@ -54,11 +59,13 @@ impl AnyRecord {
                     Self::Record(_) => record.decide(proposed),
                     Self::Department(department) => department.decide(proposed),
                     Self::Register(register) => register.decide(proposed),
+                    Self::Trigger(trigger) => trigger.decide(proposed),
                 }
             }
             Self::Record(record) => record.decide(proposed),
             Self::Department(department) => department.decide(proposed),
             Self::Register(register) => register.decide(proposed),
+            Self::Trigger(trigger) => trigger.decide(proposed),
         }
     }
 
@@ -71,6 +78,7 @@ impl AnyRecord {
             Self::Record(record) => record.step(event),
             Self::Department(department) => department.step(event),
             Self::Register(register) => register.step(event),
+            Self::Trigger(trigger) => trigger.step(event),
         }
     }
 }

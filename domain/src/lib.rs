@@ -48,6 +48,7 @@ pub mod representation;
 pub mod subject;
 #[cfg(test)]
 mod testing;
+pub mod trigger;
 pub mod words;
 
 pub use entry::EntryView;

@@ -36,7 +36,7 @@ pub(super) fn pattern(pattern: &str) -> Result<Validator, Fault> {
 }
 
 /// Compiles a schema that stands on its own.
-pub(super) fn build(schema: &Value) -> Result<Validator, Fault> {
+pub(crate) fn build(schema: &Value) -> Result<Validator, Fault> {
     let mut options = jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
@@ -53,7 +53,7 @@ pub(super) fn build(schema: &Value) -> Result<Validator, Fault> {
 }
 
 /// Everything in a body that its schema does not allow, sorted by place.
-pub(super) fn faults(validator: &Validator, body: &Value) -> Vec<Fault> {
+pub(crate) fn faults(validator: &Validator, body: &Value) -> Vec<Fault> {
     // Nearly every body is right, and to learn only that takes a fraction of the time.
     if validator.is_valid(body) {
         return Vec::new();

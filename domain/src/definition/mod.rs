@@ -3,7 +3,7 @@
 //! A definition is data: the body of an entry in the register `registers`. `docs/reference/definition.md` describes it for
 //! departments; `definition.schema.json` beside this file is its form; [`check`] holds what a schema cannot say.
 
-mod body;
+pub(crate) mod body;
 mod check;
 mod kinds;
 mod provided;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::department::DepartmentError;
 use crate::fault::{self, Fault};
 use crate::register::RegisterError;
+use crate::trigger::TriggerError;
 
 /// Whose fault a refusal is, for whoever maps it to a status of HTTP or of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,9 @@ pub enum RecordError {
     /// A rule of the register `registers`.
     #[error(transparent)]
     Register(#[from] RegisterError),
+    /// A rule of the register `triggers`.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
 }
 
 impl RecordError {
@@ -148,6 +152,7 @@ impl RecordError {
             | Self::Body { .. } => Reason::Invalid,
             Self::Department(error) => error.reason(),
             Self::Register(error) => error.reason(),
+            Self::Trigger(error) => error.reason(),
         }
     }
 
@@ -166,6 +171,7 @@ impl RecordError {
             Self::Body { .. } => "body-invalid",
             Self::Department(error) => error.code(),
             Self::Register(error) => error.code(),
+            Self::Trigger(error) => error.code(),
         }
     }
 
@@ -175,6 +181,7 @@ impl RecordError {
             Self::Body { faults } => faults.clone(),
             Self::Department(error) => vec![Fault::new(error.pointer(), error.to_string())],
             Self::Register(error) => error.faults(),
+            Self::Trigger(error) => error.faults(),
             _ => Vec::new(),
         }
     }
