@@ -88,6 +88,7 @@ fn cases(record: &str) -> Vec<Case> {
     cases.extend(entries());
     cases.extend(records(record));
     cases.extend(accounts(record));
+    cases.extend(crate::representation::cases());
     cases.extend(search::cases());
     cases.extend(crate::feeds::cases());
     cases
