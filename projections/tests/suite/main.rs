@@ -12,4 +12,5 @@ mod pages;
 mod proactive;
 mod replay;
 mod runner;
+mod search;
 mod town;
