@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod pages;
 pub mod past;
+pub mod proactive;
 pub mod problem;
 pub mod registry;
 pub mod representation;

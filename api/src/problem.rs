@@ -78,6 +78,9 @@ kinds! {
     /// The record, or the register, is not in a state that allows the entry.
     STATE_CONFLICT = "state-conflict", 409, "The present state does not allow the entry",
         "Read the record again; `detail` names the entry types that are allowed now.";
+    /// The person can no longer say yes or no to the offer.
+    OFFER_CLOSED = "offer-closed", 409, "The offer is no longer open",
+        "Read the offer again: `detail` and its status say what became of it.";
     /// `If-Match` does not name the record's version.
     PRECONDITION_FAILED = "precondition-failed", 412, "The record is not at the version that If-Match names",
         "Read the record again and send its present ETag.";

@@ -81,10 +81,9 @@ CREATE TABLE proactive_day (
     updated_at BIGINT NOT NULL
 );
 
--- Kinds of proposals that a person does not want. A setting, and no legal fact: an ordinary row.
+-- Kinds of proposals that a person does not want, separated by spaces. A setting, and no legal fact: an ordinary row.
 CREATE TABLE proposal_off (
-    person     BYTEA NOT NULL,
-    kind       TEXT COLLATE "C" NOT NULL,
-    updated_at BIGINT NOT NULL,
-    PRIMARY KEY (person, kind)
+    person     BYTEA NOT NULL PRIMARY KEY,
+    kinds      TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
 );

@@ -81,10 +81,9 @@ CREATE TABLE proactive_day (
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Kinds of proposals that a person does not want. A setting, and no legal fact: an ordinary row.
+-- Kinds of proposals that a person does not want, separated by spaces. A setting, and no legal fact: an ordinary row.
 CREATE TABLE proposal_off (
-    person     BLOB NOT NULL,
-    kind       TEXT NOT NULL,
-    updated_at INTEGER NOT NULL,
-    PRIMARY KEY (person, kind)
+    person     BLOB NOT NULL PRIMARY KEY,
+    kinds      TEXT NOT NULL,
+    updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

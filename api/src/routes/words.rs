@@ -1,8 +1,13 @@
 //! Shapes that several answers have.
 
+use std::sync::Arc;
+
+use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::registry::{InForce, Knowledge};
 
 /// A title in both languages.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -51,4 +56,38 @@ impl Changed {
             position: change.position,
         }
     }
+}
+
+/// A name for which there are no words is told as it is written.
+fn named(title: Option<&domain::definition::Title>, name: &str) -> Title {
+    title.map_or_else(|| Title { ru: name.to_owned(), en: name.to_owned() }, Title::from)
+}
+
+/// What a register is called.
+pub fn register_title(knowledge: &Knowledge, register: &str) -> Title {
+    named(current(knowledge, register).as_ref().map(|found| &found.definition.title), register)
+}
+
+/// What a status of a register is called.
+pub fn status_title(knowledge: &Knowledge, register: &str, status: &str) -> Title {
+    let found = current(knowledge, register);
+    let rule = found.as_ref().and_then(|found| found.definition.status(status));
+    named(rule.map(|rule| &rule.title), status)
+}
+
+/// What a type of entry of a register is called.
+pub fn type_title(knowledge: &Knowledge, register: &str, entry_type: &str) -> Title {
+    let found = current(knowledge, register);
+    let rule = found.as_ref().and_then(|found| found.definition.entry_type(entry_type));
+    named(rule.map(|rule| &rule.title), entry_type)
+}
+
+/// What a department is called.
+pub fn department_title(knowledge: &Knowledge, department: &str) -> Title {
+    let slug = department.parse::<Slug>().ok();
+    named(slug.and_then(|slug| knowledge.departments.get(&slug)).map(|found| &found.title), department)
+}
+
+fn current(knowledge: &Knowledge, register: &str) -> Option<Arc<InForce>> {
+    knowledge.definitions.current(&register.parse::<Slug>().ok()?)
 }

@@ -101,11 +101,16 @@ fn walk(prefix: &str, members: &Map<String, Value>, depth: usize, found: &mut Ve
             continue;
         }
         match value {
-            Value::String(text) => found.extend(checks::date(text).ok().map(|day| (path, day))),
+            Value::String(text) => found.extend(day(text).map(|day| (path, day))),
             Value::Object(inner) if depth < DEPTH_MAX => walk(&path, inner, depth + 1, found),
             _ => {}
         }
     }
+}
+
+/// The day that a text writes: a date, or a moment, of which the day in UTC.
+fn day(text: &str) -> Option<NaiveDate> {
+    checks::date(text.split_once('T').map_or(text, |(day, _)| day)).ok()
 }
 
 /// The step that gave a path its present value.

@@ -1,11 +1,14 @@
 //! `/v1/account`: what concerns the person who asks. Offers, notices to be read and the log of accesses will stand here too.
 
 pub mod accesses;
+mod offers;
 mod overview;
 mod past;
+mod proposals;
 mod record;
 pub mod records;
 mod represented;
+mod requests;
 mod search;
 
 use axum::extract::DefaultBodyLimit;
@@ -24,5 +27,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(record::get_account_record))
         .routes(routes!(record::get_account_record_history))
         .merge(accesses::router())
+        .merge(offers::router())
+        .routes(routes!(requests::withdraw_request))
+        .routes(routes!(proposals::get_proposal_settings, proposals::put_proposal_settings))
         .routes(routes!(search::search_account).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
 }

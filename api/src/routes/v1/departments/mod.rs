@@ -3,6 +3,7 @@
 mod answer;
 mod directory;
 mod keys;
+mod tasks;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,4 +17,5 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(directory::get_department))
         .routes(routes!(keys::get_department_keys))
         .routes(routes!(answer::answer_access))
+        .merge(tasks::router())
 }
