@@ -1,4 +1,4 @@
-//! The functions that rules have beside CEL's own: dates and ages, and digits for official numbers.
+//! The functions that rules have beside CEL's own: dates and ages, and official numbers: digits, and a SNILS with its check digits.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use proofs::hash::sha256;
 use crate::checks;
 
 /// Their names.
-pub(super) const OURS: [&str; 6] =
-    ["age", "years_between", "days_between", "add_days", "add_months", "add_years"];
+pub(super) const OURS: [&str; 7] =
+    ["age", "years_between", "days_between", "add_days", "add_months", "add_years", "snils"];
 /// The function of provided bodies alone.
 pub(super) const DIGITS: &str = "digits";
 
@@ -51,6 +51,7 @@ pub(super) fn add(context: &mut Context<'_, '_>, today: NaiveDate, seed: Option<
             months(from, amount.checked_mul(12)?, forwards)
         }))
     });
+    let _ = context.add_function("snils", |nine: Arc<String>| text(snils(&nine)));
     if let Some(seed) = seed {
         let (key, attempt) = (seed.key.to_owned(), seed.attempt);
         let _ = context.add_function(DIGITS, move |count: i64| text(digits(&key, attempt, count)));
@@ -100,6 +101,16 @@ fn shifted(
         .ok_or_else(|| ExecutionError::function_error(function, "the date is beyond the calendar"))
 }
 
+/// The SNILS that begins with these nine digits: with its check digits, as `112-233-445 95`.
+fn snils(nine: &str) -> Result<String, ExecutionError> {
+    let is_nine = nine.len() == 9 && nine.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u32 = nine.parse().ok().filter(|_| is_nine).ok_or_else(|| {
+        // The digits may be somebody's number, and are not repeated.
+        ExecutionError::function_error("snils", "takes the first nine digits")
+    })?;
+    Ok(format!("{}-{}-{} {:02}", &nine[..3], &nine[3..6], &nine[6..], checks::snils_check(number)))
+}
+
 /// So many decimal digits, the same for the same key and attempt. A byte of 250 and above is passed over, so that no digit
 /// is likelier than another.
 fn digits(key: &str, attempt: u32, count: i64) -> Result<String, ExecutionError> {
@@ -131,6 +142,17 @@ mod tests {
         assert_ne!(one, digits("l", 0, 9).unwrap());
         assert_eq!(digits("k", 0, 21).unwrap().len(), 21);
         assert!(digits("k", 0, 0).is_err() && digits("k", 0, 22).is_err());
+    }
+
+    #[test]
+    fn a_snils_has_its_check_digits() {
+        assert_eq!(snils("112233445"), Ok("112-233-445 95".to_owned()));
+        let number = snils("000000001").unwrap();
+        assert_eq!(number, "000-000-001 01");
+        checks::snils_valid(&snils(&digits("k", 0, 9).unwrap()).unwrap()).unwrap();
+        for wrong in ["11223344", "1122334455", "11223344ё", "+12233445"] {
+            assert!(snils(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
