@@ -43,6 +43,8 @@ impl<'a> Reader<'a> {
             }
             Some(Principal::Auditor { bodies }) => whole(bodies.include(register)),
             Some(Principal::Operator) => whole(*owner == *PLATFORM),
+            // What a person lets them read stands under `/v1/consented`, and nowhere else.
+            Some(Principal::ThirdParty { .. }) => Standing::Anyone,
         };
         Self { standing, visibility }
     }
@@ -86,6 +88,7 @@ mod tests {
         let system = |slug: &str| Principal::Department { department: slug.parse().unwrap() };
         let auditor = |bodies| Principal::Auditor { bodies };
         let of = |slug: &str| auditor(Bodies::Of(vec![slug.parse().unwrap()]));
+        let third_party = Principal::ThirdParty { client: "bank".to_owned(), consent: me };
         // Who, the register's visibility, whom the entry concerns: sees all bodies, this body, looks numbers up.
         let cases = [
             (None, Public, other, [true, true, true]),
@@ -103,6 +106,9 @@ mod tests {
             (Some(of("fines")), Restricted, other, [true, true, true]),
             (Some(of("passports")), Restricted, other, [false, false, false]),
             (Some(Principal::Operator), Restricted, other, [false, false, false]),
+            (Some(third_party.clone()), Restricted, me, [false, false, false]),
+            (Some(third_party.clone()), StatusPublic, me, [false, false, true]),
+            (Some(third_party), Public, me, [true, true, true]),
         ];
         for (principal, visibility, concerned, expected) in cases {
             let (register, owner) = ("fines".parse().unwrap(), "gibdd".parse().unwrap());

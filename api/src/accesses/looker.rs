@@ -1,6 +1,6 @@
 //! Who looks, as far as it is written down.
 
-use domain::platform::PLATFORM;
+use domain::platform::{CONSENTS, PLATFORM};
 use proofs::slug::Slug;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,6 +22,17 @@ pub enum Looker {
         by: Value,
         /// The department that they act for; an auditor acts for none.
         department: Option<Slug>,
+    },
+    /// A third party, by a person's consent: that says what for.
+    ThirdParty {
+        /// The client.
+        client: String,
+        /// Whose consent it is.
+        person: Uuid,
+        /// The record in `consents`.
+        consent: Uuid,
+        /// What for, as the consent has it.
+        purpose: String,
     },
     /// A person who reads another's account: the record that lets them says why.
     Representative {
@@ -54,6 +65,12 @@ impl Looker {
                 json!({ "by": by, "department": department, "on_behalf_of": { "department": department } })
             }
             Self::Office { by, department: None } => json!({ "by": by, "department": PLATFORM }),
+            Self::ThirdParty { client, consent, purpose, .. } => json!({
+                "by": { "role": "third-party", "client": client },
+                "department": PLATFORM,
+                "purpose": purpose,
+                "grounds": { "register": CONSENTS, "record": consent },
+            }),
             Self::Representative { actor, whom, grounds } => {
                 let mut members = json!({
                     "by": { "role": "representative", "person": actor },
@@ -75,6 +92,7 @@ impl Looker {
             Self::Free => false,
             Self::Office { .. } => true,
             Self::Representative { whom, .. } => whom == person,
+            Self::ThirdParty { person: whom, .. } => whom == person,
         }
     }
 }
@@ -99,6 +117,10 @@ impl From<&Caller> for Looker {
                 by: json!({ "role": "operator", "department": PLATFORM, "client": client }),
                 department: PLATFORM.parse().ok(),
             },
+            // Outside `/v1/consented` there is nothing for them: whatever is asked of it must say why, and cannot.
+            Principal::ThirdParty { .. } => {
+                Self::Office { by: json!({ "role": "third-party", "client": client }), department: None }
+            }
         }
     }
 }

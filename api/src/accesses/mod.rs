@@ -77,6 +77,8 @@ endpoints! {
     Accesses = "accesses",
     /// A report.
     Report = "report",
+    /// What a person lets a third party read.
+    Consented = "consented",
 }
 
 /// Something that an answer will show: of a record, to do with these persons.

@@ -21,6 +21,9 @@ pub enum Role {
     Auditor,
     /// One who runs the installation: acts for the department `platform`.
     Operator,
+    /// A bank, clinic or employer, which reads what a person lets it read.
+    #[serde(rename = "third-party")]
+    ThirdParty,
 }
 
 /// The claims of a token.
@@ -47,6 +50,12 @@ pub struct Claims {
     /// `bodies:*` or `bodies:<register>`, space-separated, for an auditor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// The client, of a third party (RFC 9068 section 2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The record in `consents` by which a third party reads. It says whose records these are; the token does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Uuid>,
 }
 
 /// Whom a token stands for.
@@ -76,6 +85,13 @@ pub enum Principal {
     },
     /// An operator, who acts for `platform`.
     Operator,
+    /// A third party that reads by a person's consent.
+    ThirdParty {
+        /// The client.
+        client: String,
+        /// The record in `consents`.
+        consent: Uuid,
+    },
 }
 
 /// Whose bodies an auditor may see.
@@ -134,6 +150,11 @@ impl Caller {
                 Principal::Auditor { bodies: Bodies::parse(claims.scope.as_deref().unwrap_or_default()) }
             }
             Role::Operator => Principal::Operator,
+            Role::ThirdParty => {
+                let client = claims.client_id.clone().ok_or(AuthError::Claims("client_id is missing"))?;
+                let consent = claims.consent.ok_or(AuthError::Claims("consent is missing"))?;
+                Principal::ThirdParty { client, consent }
+            }
         };
         let expires_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
         Ok(Self { client: format!("{} {}", claims.iss, claims.sub), principal, expires_at })
@@ -147,6 +168,7 @@ impl Caller {
             Principal::Department { .. } => Role::Department,
             Principal::Auditor { .. } => Role::Auditor,
             Principal::Operator => Role::Operator,
+            Principal::ThirdParty { .. } => Role::ThirdParty,
         }
     }
 }

@@ -10,7 +10,7 @@ mod token;
 
 pub use claims::{Bodies, Caller, Claims, Principal, Role};
 pub use issuer::{Algorithm, IssuerConfig};
-pub use token::{Grant, TokenIssuer};
+pub use token::{ClientGrant, Grant, TokenIssuer};
 
 use std::sync::Arc;
 

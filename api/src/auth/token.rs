@@ -8,6 +8,7 @@ use proofs::key::PrivateKey;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::claims::{Claims, Role};
 use super::issuer::{Algorithm, Issuer};
@@ -28,6 +29,19 @@ pub struct Grant {
     pub department: Option<Slug>,
     /// `bodies:*` or `bodies:<register>`, space-separated, for an auditor.
     pub scope: Option<String>,
+    /// Now.
+    pub issued_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// What a third party's token is to say.
+#[derive(Debug, Clone)]
+pub struct ClientGrant {
+    /// The client.
+    pub client: String,
+    /// The record in `consents` by which it reads.
+    pub consent: Uuid,
     /// Now.
     pub issued_at: Timestamp,
     /// Until when it is good.
@@ -66,7 +80,7 @@ impl TokenIssuer {
 
     /// A token for what is granted.
     pub fn mint(&self, grant: Grant) -> String {
-        let claims = Claims {
+        self.sign(&Claims {
             iss: self.name.clone(),
             aud: json!(self.audience),
             sub: grant.subject,
@@ -76,10 +90,32 @@ impl TokenIssuer {
             role: grant.role,
             department: grant.department,
             scope: grant.scope,
-        };
+            client_id: None,
+            consent: None,
+        })
+    }
+
+    /// A token for a third party.
+    pub fn mint_for_client(&self, grant: ClientGrant) -> String {
+        self.sign(&Claims {
+            iss: self.name.clone(),
+            aud: json!(self.audience),
+            sub: grant.client.clone(),
+            exp: grant.expires_at.millis() / 1000,
+            iat: grant.issued_at.millis() / 1000,
+            nbf: None,
+            role: Role::ThirdParty,
+            department: None,
+            scope: None,
+            client_id: Some(grant.client),
+            consent: Some(grant.consent),
+        })
+    }
+
+    fn sign(&self, claims: &Claims) -> String {
         let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.key.kid() });
         // Claims are strings and numbers: they always serialise.
-        let payload = serde_json::to_vec(&claims).unwrap_or_default();
+        let payload = serde_json::to_vec(claims).unwrap_or_default();
         let signed =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
         let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
@@ -89,7 +125,14 @@ impl TokenIssuer {
     pub(super) fn issuer(&self) -> Issuer {
         let public = self.key.public();
         let key = DecodingKey::from_ed_der(public.as_bytes());
-        let roles = vec![Role::Citizen, Role::Official, Role::Department, Role::Auditor, Role::Operator];
+        let roles = vec![
+            Role::Citizen,
+            Role::Official,
+            Role::Department,
+            Role::Auditor,
+            Role::Operator,
+            Role::ThirdParty,
+        ];
         let keys = Keys::one(public.kid().to_string(), key);
         Issuer::new(self.name.clone(), Algorithm::EdDSA, &self.audience, roles, keys)
     }

@@ -42,6 +42,8 @@ impl Audience {
             }
             Principal::Operator => PLATFORM.parse().map_or(Whose::All, Whose::Owner),
             Principal::Auditor { .. } => Whose::All,
+            // Kept out before it comes here; and a consent is nobody whom an entry concerns.
+            Principal::ThirdParty { consent, .. } => Whose::Person(*consent),
         };
         let office = match &caller.principal {
             Principal::Official { person, department } => Some((department.clone(), *person)),

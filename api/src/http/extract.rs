@@ -18,12 +18,21 @@ use crate::http::limits::BODY_TIMEOUT;
 use crate::http::wait;
 use crate::problem::{self, Problem};
 
+/// Where clients authenticate as OAuth 2.0 has it, without a bearer token.
+const CLIENT_PATHS: [&str; 2] = ["/v1/oauth/token", "/v1/oauth/revoke"];
+/// Where third parties read.
+const CONSENTED_PATH: &str = "/v1/consented/";
+
 /// Middleware: checks the bearer token, if there is one, and keeps whom it stands for with the request.
 /// A token that is not good is refused even where none is needed: its sender believes to be someone.
 pub async fn authenticate(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let Some(value) = request.headers().get(header::AUTHORIZATION) else {
         return next.run(request).await;
     };
+    // Clients say there who they are by name and secret (RFC 6749 section 2.3.1), which the endpoint checks.
+    if CLIENT_PATHS.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
     let token = value.to_str().ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -41,6 +50,17 @@ pub async fn authenticate(State(state): State<AppState>, mut request: Request, n
             Problem::new(problem::UNAUTHENTICATED, format!("The token was refused: {error}.")).into_response()
         }
     }
+}
+
+/// Middleware: a third party's token is good for what a person lets it read, and for nothing else.
+pub async fn third_parties_by_consent(request: Request, next: Next) -> Response {
+    let principal = request.extensions().get::<Caller>().map(|caller| &caller.principal);
+    let third_party = matches!(principal, Some(Principal::ThirdParty { .. }));
+    if third_party && !request.uri().path().starts_with(CONSENTED_PATH) {
+        let detail = "This token is for what a person lets its client read, under /v1/consented.";
+        return Problem::new(problem::FORBIDDEN, detail).into_response();
+    }
+    next.run(request).await
 }
 
 /// Middleware: an official acts for a department while its register says that they are in office, whatever the token says.

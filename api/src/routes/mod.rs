@@ -47,6 +47,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(state.clone(), extract::officials_in_office))
+        .layer(from_fn(extract::third_parties_by_consent))
         .layer(from_fn_with_state(state.clone(), limit_rate))
         .layer(from_fn_with_state(state.clone(), extract::authenticate))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
