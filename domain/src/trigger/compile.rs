@@ -174,9 +174,17 @@ fn consistency(rule: &Rule) -> Vec<Fault> {
         // Offers that are made of offers would never end.
         CauseRule::Entry(cause) if cause.register == *OFFERS => {
             for (at, entry_type) in cause.types.iter().enumerate() {
-                if matches!(entry_type.as_str(), "proposed" | "provided" | "withdrawn" | "expired") {
-                    let pointer = format!("/cause/entry/types/{at}");
-                    fault(&pointer, "is made by rules themselves: a rule on it could go on for ever");
+                let pointer = format!("/cause/entry/types/{at}");
+                match entry_type.as_str() {
+                    "proposed" | "provided" => {
+                        fault(&pointer, "is made by rules themselves: a rule on it could go on for ever");
+                    }
+                    "expired" if rule.expires_days.is_some() => {
+                        let message =
+                            "goes on for ever where the rule's own offers expire: leave `expires_days` out";
+                        fault(&pointer, message);
+                    }
+                    _ => {}
                 }
             }
         }
