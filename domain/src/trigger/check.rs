@@ -36,7 +36,7 @@ struct Check<'a> {
     faults: Vec<Fault>,
 }
 
-impl<'a> Check<'a> {
+impl Check<'_> {
     fn fault(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         self.faults.push(Fault::new(pointer, message));
     }
@@ -44,7 +44,7 @@ impl<'a> Check<'a> {
     fn department(&mut self, department: &Slug, pointer: &str) {
         match self.departments.get(department) {
             None => self.fault(pointer, format!("there is no department `{department}`")),
-            Some(state) if state.abolished => {
+            Some(found) if found.abolished => {
                 self.fault(pointer, format!("the department `{department}` is abolished"));
             }
             Some(_) => {}
@@ -97,13 +97,13 @@ impl<'a> Check<'a> {
     }
 
     fn addressee(&mut self, rule: &Rule) {
-        let Some(role) = &rule.addressee.role else { return };
+        let Some(name) = &rule.addressee.role else { return };
         let register = rule.cause.register();
         let Some(in_force) = self.definitions.current(register) else { return };
-        match in_force.definition.role(role) {
+        match in_force.definition.role(name) {
             Some(found) if found.kinds.contains(&PartyKind::Person) => {}
-            Some(_) => self.fault("/for", format!("the role `{role}` of `{register}` is for organisations")),
-            None => self.fault("/for", format!("the register `{register}` has no role `{role}`")),
+            Some(_) => self.fault("/for", format!("the role `{name}` of `{register}` is for organisations")),
+            None => self.fault("/for", format!("the register `{register}` has no role `{name}`")),
         }
     }
 

@@ -146,10 +146,10 @@ impl CompiledRule {
         let mut context = self.context(cause, addressee, source, today, None)?;
         let values = match self.lets(&mut context)? {
             Ok(values) => values,
-            Err(failure) => return Ok(Verdict::Fails(failure)),
+            Err(failure) => return Ok(Verdict::Fails(Box::new(failure))),
         };
         if let Some(failure) = self.failing(&context, &values)? {
-            return Ok(Verdict::Fails(failure));
+            return Ok(Verdict::Fails(Box::new(failure)));
         }
         let mut prefilled = Vec::with_capacity(self.services.len());
         for service in &self.services {
@@ -213,7 +213,7 @@ impl CompiledRule {
     fn lets(
         &self,
         context: &mut Context<'static, 'static>,
-    ) -> Result<Result<Map<String, Value>, Box<Failure>>, EvalError> {
+    ) -> Result<Result<Map<String, Value>, Failure>, EvalError> {
         let mut values = Map::new();
         for (name, placed) in &self.lets {
             let value = match resolve(placed, context)? {
@@ -236,7 +236,7 @@ impl CompiledRule {
         &self,
         context: &Context<'_, '_>,
         values: &Map<String, Value>,
-    ) -> Result<Option<Box<Failure>>, EvalError> {
+    ) -> Result<Option<Failure>, EvalError> {
         let mut unknown = None;
         for placed in &self.conditions {
             match resolve(placed, context) {
@@ -279,13 +279,13 @@ enum Found {
     Missing(String),
 }
 
-fn failure(placed: &Placed, missing: Option<String>, values: &Map<String, Value>) -> Box<Failure> {
-    Box::new(Failure {
+fn failure(placed: &Placed, missing: Option<String>, values: &Map<String, Value>) -> Failure {
+    Failure {
         pointer: placed.pointer.clone(),
         condition: placed.expression.source.clone(),
         missing,
         values: values.clone(),
-    })
+    }
 }
 
 fn wrong(placed: &Placed, message: &str) -> EvalError {

@@ -37,6 +37,7 @@ pub(super) struct Names<'r> {
 
 /// The variables that an expression uses, so that no others are made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of four variables")]
 pub(super) struct Uses {
     pub(super) cause: bool,
     pub(super) person: bool,

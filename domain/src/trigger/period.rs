@@ -143,8 +143,8 @@ mod tests {
             assert_eq!(period(span).due(day(base)), Some(day(due)), "{base} {span}");
             assert_eq!(period(span).to_string(), span);
         }
-        assert_eq!(period("99999Y").due(day("2024-01-01")).map(|day| day.to_string().len() > 10), Some(true));
-        assert_eq!(period("99999Y").negated().due(day("2024-01-01")).is_some(), true);
+        assert!(period("99999Y").due(day("2024-01-01")).is_some());
+        assert!(period("99999Y").due(day("+200000-01-01")).is_none());
         for bad in ["", "Y", "14", "14W", "+1D", "1.5Y", "100000D", "--1D", "-D", "１Y"] {
             assert!(bad.parse::<Period>().is_err(), "{bad}");
         }

@@ -84,7 +84,7 @@ impl InForceRule {
 /// All rules, each with its versions.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    rules: BTreeMap<Slug, Vec<Arc<InForceRule>>>,
+    by_slug: BTreeMap<Slug, Vec<Arc<InForceRule>>>,
     records: BTreeMap<Uuid, Slug>,
     position: u64,
 }
@@ -127,12 +127,12 @@ impl Rules {
         let next = Arc::new(next);
         let slug = next.rule.rule().slug.clone();
         self.records.insert(entry.record, slug.clone());
-        self.rules.entry(slug).or_default().push(Arc::clone(&next));
+        self.by_slug.entry(slug).or_default().push(Arc::clone(&next));
         Ok(Some(next))
     }
 
     fn latest(&self, record: Uuid) -> Option<&Arc<InForceRule>> {
-        self.rules.get(self.records.get(&record)?)?.last()
+        self.by_slug.get(self.records.get(&record)?)?.last()
     }
 
     /// The rules in force now, by slug.
@@ -142,7 +142,7 @@ impl Rules {
 
     /// Every rule as it is now, those retired too, by slug.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<InForceRule>> {
-        self.rules.values().filter_map(|versions| versions.last())
+        self.by_slug.values().filter_map(|versions| versions.last())
     }
 
     /// The rules in force for what stands at this position: those put in force before it.
@@ -151,18 +151,18 @@ impl Rules {
             let changed = rule.retired.map_or(rule.changed_position, |retired| retired.position);
             changed < position
         };
-        let versions = self.rules.values().filter_map(|versions| versions.iter().rev().find(before));
+        let versions = self.by_slug.values().filter_map(|versions| versions.iter().rev().find(before));
         versions.filter(|rule| rule.retired.is_none()).cloned().collect()
     }
 
     /// A rule as it is now, retired or not.
     pub fn find(&self, slug: &str) -> Option<&Arc<InForceRule>> {
-        self.rules.get(slug)?.last()
+        self.by_slug.get(slug)?.last()
     }
 
     /// A version of a rule, as an offer names it.
     pub fn version(&self, record: Uuid, version: u64) -> Option<&Arc<InForceRule>> {
-        self.rules.get(self.records.get(&record)?)?.iter().find(|rule| rule.version == version)
+        self.by_slug.get(self.records.get(&record)?)?.iter().find(|rule| rule.version == version)
     }
 
     /// Position of the last entry taken in.

@@ -77,7 +77,7 @@ impl Scan<'_> {
                     level.depth = level.base;
                 }
                 b'+' | b'-' | b'*' | b'/' | b'%' | b'!' | b'<' | b'>' | b'=' | b'.' | b':' => {
-                    self.deeper()?
+                    self.deeper()?;
                 }
                 b'?' => {
                     self.deeper()?;

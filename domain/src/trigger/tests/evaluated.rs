@@ -126,7 +126,7 @@ fn addressees_are_people_in_a_role_or_their_relatives_with_an_account_in_force()
     let (mut world, cause) = family();
     let whom = |world: &World, who: &str| {
         let rule = compiled(&with(right(), "/for", json!(who)));
-        rule.addressees(&cause, &world.source).iter().map(|person| person.as_u128()).collect::<Vec<_>>()
+        rule.addressees(&cause, &world.source).iter().map(Uuid::as_u128).collect::<Vec<_>>()
     };
     assert_eq!(whom(&world, "subject:child"), [1]);
     assert_eq!(whom(&world, "subject:child/parents"), [2, 3]);
