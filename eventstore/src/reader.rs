@@ -176,6 +176,27 @@ impl Store {
         row.map(|row| row.uuid("record").map_err(|error| error.at("number", || register.to_string())))
             .transpose()
     }
+
+    /// Of these official numbers of a register, those that are held, each with the record that holds it.
+    pub async fn numbers(
+        &self,
+        register: &Slug,
+        numbers: &[&str],
+    ) -> Result<Vec<(String, Uuid)>, StoreError> {
+        let mut wanted = JsonRows::new();
+        for number in numbers {
+            wanted.push(args![*number]);
+        }
+        let sql = format!(
+            "SELECT n.number, n.record FROM {} AS r CROSS JOIN number n
+             WHERE n.shard = $2 AND n.register = $3 AND n.number = r.number",
+            rows(self.db().dialect(), "$1", &[("number", Col::Text)])
+        );
+        let found = self.db().fetch_all(&sql, args![wanted, SHARD, register]).await?;
+        let read = |row: &Row| Ok((row.text("number")?, row.uuid("record")?));
+        let named = |error: StoreError| error.at("number", || register.to_string());
+        found.iter().map(|row| read(row).map_err(named)).collect()
+    }
 }
 
 fn read_all(rows: &[Row]) -> Result<Vec<StoredEntry>, StoreError> {

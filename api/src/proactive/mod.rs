@@ -10,9 +10,11 @@
 //! - The engine's place in the journal moves on only when every consequence of the entries before it is in the journal.
 //! - Decisions rest on entries. Projections say only where to look, and are waited for until they have what matters.
 
+mod engine;
 pub mod handover;
 pub mod offer;
 pub mod settings;
 mod submit;
 
+pub use engine::{Counts, Engine, EngineError, Handle, Options, Proactive, Ran, Runner, State};
 pub use submit::{OFFERS_CLIENT, PlatformEntry, platform_entry};

@@ -5,6 +5,7 @@
 //! of the record afterwards concerns others.
 
 mod bearing;
+mod ever;
 mod holder;
 mod overview;
 mod profile;
@@ -12,6 +13,7 @@ mod projector;
 mod queries;
 
 pub use bearing::{between, concerning};
+pub use ever::ever_concerned;
 pub use holder::Holder;
 pub use overview::{GroupCount, overview};
 pub use profile::{Profile, profile};

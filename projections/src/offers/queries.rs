@@ -121,15 +121,21 @@ pub async fn caused_by(db: &Db, records: &[Uuid]) -> Result<Vec<Offer>, Projecti
     Ok(common::read(&db.fetch_all(&sql, args).await?, TABLE, offer_of)?)
 }
 
-/// Up to `limit` offers in a status whose last day is before `today`.
+/// Up to `limit` offers in a status whose last day is before `today`, by day and record, after this day and record. Those
+/// that are to be provided without being asked have no answer to wait for, and are left out.
 pub async fn expiring(
     db: &Db,
     status: &str,
     today: NaiveDate,
+    after: Option<(NaiveDate, Uuid)>,
     limit: u32,
 ) -> Result<Vec<Offer>, ProjectionError> {
     let mut select = Select::live(SELECT, "offers");
     select.and("status = {}", status).and("expires_on < {}", today.to_string());
+    select.and("effect <> {}", "provide");
+    if let Some((day, record)) = after {
+        select.and_pair("(expires_on, record) > ({}, {})", day.to_string(), record);
+    }
     let (sql, args) = select.end(&format!("ORDER BY expires_on, record LIMIT {limit}"));
     Ok(common::read(&db.fetch_all(&sql, args).await?, TABLE, offer_of)?)
 }

@@ -263,7 +263,7 @@ async fn check_offers(store: &Store, lives: &BTreeMap<Uuid, Vec<&Fact>>) {
         assert!(caused.iter().all(|offer| offer.rule_version == 2 && offer.cause.version == 1));
     }
     let today: NaiveDate = "2027-02-15".parse().unwrap();
-    let expiring = offers::expiring(db, "proposed", today, 100).await.unwrap();
+    let expiring = offers::expiring(db, "proposed", today, None, 100).await.unwrap();
     let over = |life: &&Vec<&Fact>| {
         status(life) == "proposed"
             && life[0].body["expires_on"].as_str().is_some_and(|day| day < "2027-02-15")
