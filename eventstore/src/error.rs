@@ -72,6 +72,20 @@ impl StoreError {
         }
     }
 
+    /// Whether the database refused what was to be written for what it is, and not for how it was with the database: the same
+    /// would be refused again. PostgreSQL: data exceptions (class 22), constraints (23), limits of a row or an index (54).
+    /// SQLite: too big (18), a constraint (19), a wrong type (20).
+    pub fn is_about_data(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        let sqlx::Error::Database(error) = &**error else { return false };
+        let Some(code) = error.code() else { return false };
+        if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+            return ["22", "23", "54"].contains(&code.get(..2).unwrap_or_default());
+        }
+        // An extended code of SQLite has the primary one in its lowest byte.
+        code.parse::<u32>().is_ok_and(|code| [18, 19, 20].contains(&(code & 0xff)))
+    }
+
     /// Names the table and row that a column error came from.
     #[must_use]
     pub fn at(self, in_table: &'static str, at_key: impl FnOnce() -> String) -> Self {

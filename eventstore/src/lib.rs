@@ -45,5 +45,6 @@ pub use model::{
     Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, LogHead, NUMBER_BYTES_MAX, NewEntry, NewLog,
     SUBMISSION_ENTRIES_MAX, StoredEntry, Submission,
 };
+pub use past::Placed;
 pub use reader::{READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
 pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};

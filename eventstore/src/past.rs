@@ -9,9 +9,36 @@ use proofs::time::Timestamp;
 
 use crate::args;
 use crate::error::StoreError;
+use crate::sql::Row;
 use crate::store::{SHARD, Store};
 
+/// Where an entry stands, as its row says without its statement being read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Its register.
+    pub register: Slug,
+    /// Its index there.
+    pub index: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}
+
 impl Store {
+    /// Where the entry at a position stands, also when the entry itself cannot be read.
+    pub async fn placed(&self, position: u64) -> Result<Option<Placed>, StoreError> {
+        let sql = "SELECT register, leaf_index, recorded_at FROM entry WHERE shard = $1 AND position = $2";
+        let row = self.db().fetch_optional(sql, args![SHARD, position]).await?;
+        let of = |row: &Row| {
+            Ok(Placed {
+                register: row.parse("register")?,
+                index: row.uint("leaf_index")?,
+                recorded_at: row.time("recorded_at")?,
+            })
+        };
+        let named = |error: StoreError| error.at("entry", || position.to_string());
+        row.as_ref().map(|row| of(row).map_err(named)).transpose()
+    }
+
     /// The position of the last entry recorded by a moment; 0 when there was none.
     pub async fn position_at(&self, recorded: Timestamp) -> Result<u64, StoreError> {
         let (mut known, mut last) = (0, self.position().await?);

@@ -109,19 +109,39 @@ impl Life {
 
 /// Which entries make the batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Range {
+pub(crate) struct Range<'a> {
     pub after: u64,
     pub until: Option<u64>,
     pub entries_max: u32,
+    /// Positions that the projection leaves out.
+    pub skips: &'a BTreeSet<u64>,
+}
+
+impl Range<'_> {
+    /// The next entry that is left out, if it is the very next one.
+    fn skip(&self) -> Option<u64> {
+        let next = self.after + 1;
+        (self.skips.contains(&next) && self.until.is_none_or(|until| next <= until)).then_some(next)
+    }
+
+    /// How many entries may be read: none that is left out is, so that one that cannot be read stops nothing.
+    fn limit(&self) -> u32 {
+        let before = self.skips.range(self.after + 1..).next().map(|skip| skip - self.after - 1);
+        let before = before.and_then(|entries| u32::try_from(entries).ok()).unwrap_or(u32::MAX);
+        self.entries_max.min(before)
+    }
 }
 
 /// Reads a batch; nothing when the range is empty.
 pub(crate) async fn read(
     store: &Store,
     catalogue: &Catalogue,
-    range: Range,
+    range: Range<'_>,
 ) -> Result<Option<Batch>, ProjectionError> {
-    let mut entries = store.read_after(range.after, range.entries_max).await?;
+    if let Some(skip) = range.skip() {
+        return Ok(Some(Batch { to: skip, entries: 1, lives: Vec::new() }));
+    }
+    let mut entries = store.read_after(range.after, range.limit()).await?;
     entries.retain(|entry| range.until.is_none_or(|until| entry.position <= until));
     let Some(to) = entries.last().map(|entry| entry.position) else { return Ok(None) };
     follow_on(range.after, &entries)?;
@@ -139,10 +159,15 @@ pub(crate) async fn read(
     for entry in history.into_iter().filter(|entry| entry.position <= range.after).chain(entries) {
         records.entry(entry.record()).or_default().push(entry);
     }
-    let lives = records
-        .into_values()
-        .map(|entries| life(&definitions, &entries, range.after))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut lives = Vec::with_capacity(records.len());
+    for mut entries in records.into_values() {
+        whole(&entries)?;
+        entries.retain(|entry| !range.skips.contains(&entry.position));
+        // A record whose first entry is left out is not there at all: nothing says what it is.
+        if entries.first().is_some_and(|first| first.version() == 1) {
+            lives.push(folded(&definitions, &entries, range.after)?);
+        }
+    }
     Ok(Some(Batch { to, entries: count, lives }))
 }
 
@@ -163,15 +188,28 @@ pub(crate) fn life(
     entries: &[StoredEntry],
     after: u64,
 ) -> Result<Life, ProjectionError> {
+    whole(entries)?;
+    folded(definitions, entries, after)
+}
+
+/// Fails unless the entries are those of one record, from its first, none missing.
+fn whole(entries: &[StoredEntry]) -> Result<(), ProjectionError> {
+    for (expected, entry) in (1..).zip(entries) {
+        if entry.version() != expected || entry.register != entries[0].register {
+            return Err(fault(entry.position, "its record's earlier entries are missing"));
+        }
+    }
+    Ok(())
+}
+
+/// Folds the entries of one record, as if there were no others. The first is its first.
+fn folded(definitions: &Definitions, entries: &[StoredEntry], after: u64) -> Result<Life, ProjectionError> {
     let register = entries[0].register.clone();
     let is_person = register.as_str() == platform::PERSONS;
     let mut content = Arc::new(Content::default());
     let mut steps = Vec::with_capacity(entries.len());
     let mut before: Option<Arc<RecordState>> = None;
-    for (expected, entry) in (1..).zip(entries) {
-        if entry.version() != expected || entry.register != register {
-            return Err(fault(entry.position, "its record's earlier entries are missing"));
-        }
+    for entry in entries {
         let body = body_of(entry)?;
         let view = view_of(entry, body.as_ref());
         let rule = definitions.step(&view).map_err(|why| fault(entry.position, why))?;

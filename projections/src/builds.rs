@@ -32,6 +32,24 @@ pub(crate) async fn live(db: &Db, name: &str) -> Result<Option<Build>, Projectio
     row.as_ref().map(build_of).transpose()
 }
 
+/// The same, in a snapshot.
+pub(crate) async fn live_in(snapshot: &mut Tx, name: &str) -> Result<Option<Build>, ProjectionError> {
+    let row = snapshot.fetch_optional(&format!("{SELECT} AND live = 1"), vec![name.into()]).await?;
+    row.as_ref().map(build_of).transpose()
+}
+
+/// One build, in a snapshot; nothing when it is gone.
+pub(crate) async fn in_snapshot(
+    snapshot: &mut Tx,
+    name: &str,
+    number: i64,
+) -> Result<Option<Build>, ProjectionError> {
+    let row = snapshot
+        .fetch_optional(&format!("{SELECT} AND build = $2"), vec![name.into(), number.into()])
+        .await?;
+    row.as_ref().map(build_of).transpose()
+}
+
 /// Begins a write transaction that holds the rows of `builds` until it ends; nothing for one that is gone.
 pub(crate) async fn lock(db: &Db, name: &str, builds: &[i64]) -> Result<(Tx, Vec<Build>), ProjectionError> {
     let mut tx = db.begin().await?;
@@ -162,10 +180,25 @@ pub(crate) async fn sweep(db: &Db, projector: &dyn Projector) -> Result<(), Proj
     Ok(())
 }
 
+/// Deletes the rows of a build that was made to be compared and not to be read; one that is live meanwhile stays.
+pub(crate) async fn discard(db: &Db, projector: &dyn Projector, number: i64) -> Result<(), ProjectionError> {
+    let still = |builds: &[Build]| builds.iter().any(|b| b.number == number && !b.live);
+    while still(&all(db, projector.name()).await?) {
+        if sweep_once(db, projector, number).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Deletes some rows of a replaced build, and its own row after the last; true when nothing is left. The build is held
 /// meanwhile, so that a runner that has not yet seen the switch adds no row behind the sweep.
 async fn sweep_once(db: &Db, projector: &dyn Projector, build: i64) -> Result<bool, ProjectionError> {
-    let (mut tx, _) = lock(db, projector.name(), &[build]).await?;
+    let (mut tx, held) = lock(db, projector.name(), &[build]).await?;
+    if held.iter().any(|held| held.live) {
+        tx.rollback().await?;
+        return Ok(true);
+    }
     let mut swept = 0;
     for table in projector.tables() {
         swept += table.sweep(&mut tx, build).await?;

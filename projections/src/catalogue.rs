@@ -1,6 +1,6 @@
-//! The definitions in force, advanced along with the batches.
+//! The definitions in force, and what projections leave out, advanced along with the batches.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{definitions::Definitions, platform::REGISTERS};
 use eventstore::Store;
@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use crate::{
     ProjectionError,
     batch::{self, fault},
+    skips::{self, Positions},
 };
 
 /// Entries of `registers` read at once: a definition is some 10 kB, so this is about a megabyte.
@@ -20,11 +21,18 @@ const READ_ENTRIES: u32 = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
     read: Mutex<Read>,
+    left_out: Mutex<LeftOut>,
 }
 
 #[derive(Debug, Default)]
 struct Read {
     definitions: Arc<Definitions>,
+    next_index: u64,
+}
+
+#[derive(Debug, Default)]
+struct LeftOut {
+    positions: Positions,
     next_index: u64,
 }
 
@@ -46,5 +54,21 @@ impl Catalogue {
             }
             *read = Read { definitions: Arc::new(definitions), next_index };
         }
+    }
+
+    /// The positions that a projection leaves out, with at least every one that was said before this was called.
+    pub(crate) async fn skips(
+        &self,
+        store: &Store,
+        projection: &str,
+    ) -> Result<BTreeSet<u64>, ProjectionError> {
+        let mut left_out = self.left_out.lock().await;
+        while let Some((skips, next_index)) = skips::read_from(store, left_out.next_index).await? {
+            for skip in skips {
+                left_out.positions.entry(skip.projection).or_default().insert(skip.position);
+            }
+            left_out.next_index = next_index;
+        }
+        Ok(left_out.positions.get(projection).cloned().unwrap_or_default())
     }
 }

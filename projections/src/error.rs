@@ -18,9 +18,24 @@ pub enum ProjectionError {
         /// What does not fit, without anything from the body.
         why: String,
     },
+    /// The projector stands at an entry that it cannot apply, and will at each attempt: someone must look.
+    #[error("{name} stands at the entry at position {position}: {why}")]
+    Poison {
+        /// The projection.
+        name: &'static str,
+        /// The build that stands there.
+        build: i64,
+        /// Position of the entry.
+        position: u64,
+        /// What does not go, without anything from the body.
+        why: String,
+    },
     /// No projection has this name.
-    #[error("there is no projection named {0}; there are: account, history, view")]
-    Unknown(String),
+    #[error("there is no projection named {name}; there are: {known}", known = names())]
+    Unknown {
+        /// The name that none has.
+        name: String,
+    },
     /// The cursor is not one that this list gave.
     #[error("this cursor is not one that this list gave; leave it out to begin at the start")]
     Cursor,
@@ -38,6 +53,18 @@ pub enum ProjectionError {
         /// The position waited for.
         position: u64,
     },
+    /// The rows that are read were made by an older version of the projector: there is nothing to compare new ones with.
+    #[error(
+        "{name} is live at version {live}, and this program makes version {ours}: there is nothing to compare"
+    )]
+    Incomparable {
+        /// The projection.
+        name: String,
+        /// The live version.
+        live: i64,
+        /// The version this program makes.
+        ours: i64,
+    },
     /// The live build is made by another version of the projector, which this one must leave alone.
     #[error("{name} is live at version {live}, and this program makes version {ours}")]
     Superseded {
@@ -48,4 +75,19 @@ pub enum ProjectionError {
         /// The version this program makes.
         ours: i64,
     },
+}
+
+impl ProjectionError {
+    /// Does it come of an entry, or of what a projector makes of one, so that another attempt would give it again?
+    pub(crate) fn is_poison(&self) -> bool {
+        match self {
+            Self::Entry { .. } => true,
+            Self::Store(error) => matches!(error, StoreError::Corrupt { .. }) || error.is_about_data(),
+            _ => false,
+        }
+    }
+}
+
+fn names() -> String {
+    crate::projectors().iter().map(|projector| projector.name()).collect::<Vec<_>>().join(", ")
 }

@@ -6,7 +6,11 @@ use eventstore::{Store, Waiting};
 use proofs::{slug::Slug, time::Timestamp};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
-use crate::{ProjectionError, builds, find};
+use crate::{
+    ProjectionError, builds, find,
+    pauses::{self, Pause},
+    skips,
+};
 
 /// How often a projection that another server runs is looked at while it is waited for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -20,6 +24,8 @@ pub struct ProjectorState {
     pub position: u64,
     /// The last position applied to rows that are made beside them, after a change of the projector.
     pub building: Option<u64>,
+    /// The position of the entry at which it stands, because it cannot be applied; nothing while it goes on.
+    pub paused: Option<u64>,
     /// Errors since the last success.
     pub failures: u32,
     /// The last of them, without anything from a body; nothing after a success.
@@ -28,7 +34,7 @@ pub struct ProjectorState {
 
 impl ProjectorState {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, position: 0, building: None, failures: 0, last_error: None }
+        Self { name, position: 0, building: None, paused: None, failures: 0, last_error: None }
     }
 
     /// Notes how far a build is; false when it says nothing new.
@@ -128,6 +134,21 @@ pub struct Status {
     pub waiting: Vec<Waiting>,
     /// When a batch was last applied; nothing before the first runner started.
     pub updated_at: Option<Timestamp>,
+    /// New rows that are being made beside those that are read.
+    pub building: Option<Building>,
+    /// Where its projector stands still: the rows that are read first, then those beside them.
+    pub pauses: Vec<Pause>,
+    /// How many entries it leaves out.
+    pub skips: u64,
+}
+
+/// New rows of a projection, made beside those that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Building {
+    /// The version of the projector that makes them.
+    pub version: i64,
+    /// The last position applied to them.
+    pub position: u64,
 }
 
 impl Status {
@@ -147,12 +168,23 @@ fn seconds_since(since: Timestamp, now: Timestamp) -> u64 {
     u64::try_from((now.millis() - since.millis()) / 1_000).unwrap_or(0)
 }
 
-/// Where each projection stands, for metrics.
+/// Asks every server that runs the projection for another attempt at the entry at which it stands; false when it does not
+/// stand. A server looks at least as often as it polls.
+pub async fn retry(store: &Store, name: &str) -> Result<bool, ProjectionError> {
+    find(name)?;
+    pauses::ask(store, name).await
+}
+
+/// Where each projection stands, for metrics and for operators.
 pub async fn statuses(store: &Store) -> Result<Vec<Status>, ProjectionError> {
     let mut statuses = Vec::new();
+    let pauses = pauses::all(store.db()).await?;
+    let skips = skips::skips(store).await?;
     for projector in crate::projectors() {
         // Read first: what commits in between would only make the lag larger than it is.
-        let build = builds::live(store.db(), projector.name()).await?;
+        let builds = builds::all(store.db(), projector.name()).await?;
+        let build = builds.iter().find(|build| build.live).copied();
+        let building = builds.iter().find(|beside| build.is_none_or(|live| beside.number > live.number));
         let committed = store.position().await?;
         let position = build.map_or(0, |build| build.position);
         let lag = committed.saturating_sub(position);
@@ -165,6 +197,9 @@ pub async fn statuses(store: &Store) -> Result<Vec<Status>, ProjectionError> {
             waiting_since: waiting.iter().map(|waiting| waiting.since).min(),
             waiting,
             updated_at: build.map(|build| build.updated_at),
+            building: building.map(|build| Building { version: build.version, position: build.position }),
+            pauses: pauses.iter().filter(|pause| pause.projection == projector.name()).cloned().collect(),
+            skips: skips.iter().filter(|skip| skip.projection == projector.name()).count() as u64,
         });
     }
     Ok(statuses)

@@ -28,6 +28,7 @@ mod batch;
 mod builds;
 mod catalogue;
 mod common;
+mod compare;
 mod cursor;
 pub mod dates;
 mod digest;
@@ -36,12 +37,16 @@ mod handle;
 pub mod history;
 pub mod offers;
 pub mod organisations;
+mod pace;
 pub mod past;
+mod pauses;
 mod projector;
 mod rebuild;
 mod runner;
 pub mod search;
 mod select;
+mod skips;
+pub mod statistics;
 mod step;
 mod table;
 pub mod tasks;
@@ -52,13 +57,16 @@ use std::sync::Arc;
 
 pub use batch::{Batch, Life, Step};
 pub use common::{Change, Opened, Validity};
+pub use compare::{Change as RowChange, Difference};
 pub use cursor::{PAGE_ROWS_MAX, Page, PageRequest};
 pub use digest::digest;
 pub use error::ProjectionError;
-pub use handle::{Handle, ProjectorState, Status, statuses, wait_for};
+pub use handle::{Building, Handle, ProjectorState, Status, retry, statuses, wait_for};
+pub use pauses::Pause;
 pub use projector::{Projector, Write};
-pub use rebuild::{Progress, Rebuilt, catch_up, rebuild};
+pub use rebuild::{Checked, Progress, Rebuilt, catch_up, check, check_with, rebuild, rebuild_with};
 pub use runner::{BATCH_ENTRIES, Options, Runner};
+pub use skips::{Skip, skips};
 pub use table::Table;
 pub use words::Named;
 
@@ -74,11 +82,12 @@ pub fn projectors() -> Vec<Arc<dyn Projector>> {
         Arc::new(dates::DatesProjector),
         Arc::new(tasks::TasksProjector),
         Arc::new(search::SearchProjector),
+        Arc::new(statistics::StatisticsProjector),
     ]
 }
 
 /// The projector of a name.
 fn find(name: &str) -> Result<Arc<dyn Projector>, ProjectionError> {
     let found = projectors().into_iter().find(|projector| projector.name() == name);
-    found.ok_or_else(|| ProjectionError::Unknown(name.to_owned()))
+    found.ok_or_else(|| ProjectionError::Unknown { name: name.to_owned() })
 }

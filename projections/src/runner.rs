@@ -11,7 +11,9 @@ use crate::{
     builds::{self, Build},
     catalogue::Catalogue,
     handle::{Handle, ProjectorState},
-    step::{self, Stepped},
+    pace::Pace,
+    pauses,
+    step::Stepped,
 };
 
 /// Entries in one batch: at some 20 µs of writing each, a batch holds SQLite's one writer for about 20 ms.
@@ -104,12 +106,27 @@ impl Task {
         let mut committed = Some(self.store.watch());
         let mut poll = tokio::time::interval(self.options.poll.max(Duration::from_millis(1)));
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut forgotten = false;
         while !*self.stop.borrow() {
             // A panic counts as an error: without this the projector would stand still until the server is restarted.
             let caught_up = AssertUnwindSafe(self.catch_up()).catch_unwind().await;
             let panicked = |_| Err(StoreError::Internal("the projector panicked".to_owned()).into());
             match caught_up.unwrap_or_else(panicked) {
-                Ok(()) => self.recovered(),
+                Ok(()) => {
+                    let paused = self.recovered();
+                    // An earlier process, or another server, may have left word of an entry that is passed now.
+                    if (paused || !forgotten)
+                        && let Err(error) = pauses::forget(&self.store, self.projector.name()).await
+                    {
+                        tracing::warn!(projection = self.projector.name(), %error, "an old pause stands");
+                    }
+                    forgotten = true;
+                }
+                Err(ProjectionError::Poison { build, position, why, .. }) => {
+                    let asked = self.paused(build, position, &why).await;
+                    self.stand(build, position, asked, &mut committed, &mut poll).await;
+                    continue;
+                }
                 Err(error) => {
                     let failures = self.failed(&error);
                     tokio::select! {
@@ -133,9 +150,9 @@ impl Task {
         let now = self.store.clock().now();
         let mut build = builds::follow(self.store.db(), &*projector, now).await?;
         self.reached(build.position, build.live);
+        let mut pace = Pace::new(self.options.batch_entries);
         while !*self.stop.borrow() {
-            let entries_max = self.options.batch_entries;
-            match step::step(&self.store, &self.catalogue, &*projector, build, entries_max).await? {
+            match pace.step(&self.store, &self.catalogue, &*projector, build, None).await? {
                 Stepped::Advanced { position, entries } => {
                     tracing::debug!(projection = projector.name(), position, entries, "batch applied");
                     self.reached(position, build.live);
@@ -179,13 +196,84 @@ impl Task {
         self.state.send_if_modified(|state| state.reached(position, live));
     }
 
-    fn recovered(&self) {
+    /// Notes a success; true when the projector stood at an entry before.
+    fn recovered(&self) -> bool {
+        let mut paused = false;
         self.state.send_if_modified(|state| {
             let failed = state.failures > 0;
             state.failures = 0;
             state.last_error = None;
+            paused = state.paused.take().is_some();
             failed
         });
+        paused
+    }
+
+    /// Notes that the projector stands at an entry, here and for every other process to see; answers with how often someone
+    /// has asked for another attempt.
+    async fn paused(&self, build: i64, position: u64, why: &str) -> u64 {
+        let mut first = false;
+        self.state.send_modify(|state| {
+            first = state.paused != Some(position);
+            state.paused = Some(position);
+            state.failures = state.failures.saturating_add(1);
+            state.last_error = Some(why.to_owned());
+        });
+        let projection = self.projector.name();
+        if first {
+            tracing::error!(
+                projection,
+                position,
+                why,
+                "projector stands at an entry: look, then retry or skip"
+            );
+        }
+        match pauses::note(&self.store, projection, build, position, why).await {
+            Ok(asked) => asked,
+            Err(error) => {
+                tracing::warn!(projection, %error, "a pause could not be noted");
+                0
+            }
+        }
+    }
+
+    /// Waits until it is worth another attempt at the entry: it is left out now, someone asked, another server got past it,
+    /// or some time has passed, should the cause have been something else after all.
+    async fn stand(
+        &mut self,
+        build: i64,
+        position: u64,
+        asked: u64,
+        committed: &mut Option<watch::Receiver<u64>>,
+        poll: &mut tokio::time::Interval,
+    ) {
+        let mut again = std::pin::pin!(tokio::time::sleep(BACKOFF_MAX));
+        loop {
+            tokio::select! {
+                () = again.as_mut() => return,
+                more = changed(committed.as_mut()) => if !more { *committed = None },
+                _ = poll.tick() => {}
+                _ = self.stop.changed() => return,
+            }
+            match self.released(build, position, asked).await {
+                Ok(false) => {}
+                Ok(true) => return,
+                Err(error) => {
+                    tracing::warn!(projection = self.projector.name(), %error, "a pause could not be looked at");
+                }
+            }
+        }
+    }
+
+    async fn released(&self, build: i64, position: u64, asked: u64) -> Result<bool, ProjectionError> {
+        let (store, name) = (&self.store, self.projector.name());
+        if self.catalogue.skips(store, name).await?.contains(&position) {
+            return Ok(true);
+        }
+        if pauses::asked(store.db(), name, build).await?.is_some_and(|now| now > asked) {
+            return Ok(true);
+        }
+        Ok(pauses::passed(&builds::all(store.db(), name).await?, build, position))
     }
 
     fn failed(&self, error: &ProjectionError) -> u32 {

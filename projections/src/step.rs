@@ -23,7 +23,8 @@ pub(crate) enum Stepped {
     Moved,
 }
 
-/// Applies the next batch of at most `entries_max` entries to `build`, and its position with it, in one transaction.
+/// Applies the next batch of at most `entries_max` entries, and none after `until`, to `build`, and its position with it, in
+/// one transaction.
 ///
 /// On PostgreSQL the build is held from before the batch is read, so that of several servers one reads it and the
 /// others wait. On SQLite to hold it is to hold the one writer, so the batch is read and its writes made first, and
@@ -33,12 +34,14 @@ pub(crate) async fn step(
     catalogue: &Catalogue,
     projector: &dyn Projector,
     build: Build,
+    until: Option<u64>,
     entries_max: u32,
 ) -> Result<Stepped, ProjectionError> {
     let Some(seen) = position_of(store, projector, build).await? else { return Ok(Stepped::Moved) };
-    if store.position().await? <= seen {
+    if until.is_some_and(|until| seen >= until) || store.position().await? <= seen {
         return Ok(Stepped::Idle { position: seen });
     }
+    let skips = catalogue.skips(store, projector.name()).await?;
     let dialect = store.db().dialect();
     let (held, from) = match dialect {
         Dialect::Sqlite => (None, seen),
@@ -47,7 +50,7 @@ pub(crate) async fn step(
             None => return Ok(Stepped::Moved),
         },
     };
-    let range = Range { after: from, until: None, entries_max };
+    let range = Range { after: from, until, entries_max, skips: &skips };
     // A transaction that is held and not used rolls back when it is dropped.
     let Some(batch) = batch::read(store, catalogue, range).await? else {
         return Ok(Stepped::Idle { position: from });
@@ -78,10 +81,12 @@ pub(crate) async fn catch_up_within(
     until: u64,
     tx: &mut Tx,
 ) -> Result<u64, ProjectionError> {
+    let skips = catalogue.skips(store, projector.name()).await?;
     let mut after = build.position;
     let mut applied = 0;
     while after < until {
-        let range = Range { after, until: Some(until), entries_max: crate::runner::BATCH_ENTRIES };
+        let entries_max = crate::runner::BATCH_ENTRIES;
+        let range = Range { after, until: Some(until), entries_max, skips: &skips };
         let Some(batch) = batch::read(store, catalogue, range).await? else { break };
         let writes = projector.writes(tx.dialect(), &batch)?;
         write(store, projector, build, &batch, writes, tx).await?;
@@ -106,7 +111,7 @@ async fn write(
 }
 
 /// Where the build stands, without waiting for whoever holds it; nothing when it is gone or replaced.
-async fn position_of(
+pub(crate) async fn position_of(
     store: &Store,
     projector: &dyn Projector,
     build: Build,

@@ -158,6 +158,19 @@ impl Db {
         }
     }
 
+    /// Begins a transaction that only reads, and in which nothing changes: all of it is as of its first query. It holds up
+    /// nobody, but keeps a database from tidying up what was replaced since, so that it is not for hours.
+    pub async fn snapshot(&self) -> Result<Tx, StoreError> {
+        match &self.0 {
+            // A reader's transaction sees the WAL as of its first read.
+            Inner::Sqlite { readers, .. } => Ok(Tx(TxInner::Sqlite(readers.begin().await?))),
+            Inner::Postgres { pool } => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Ok(Tx(TxInner::Postgres(pool.begin_with(begin).await?)))
+            }
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match &self.0 {
             Inner::Sqlite { readers, writer } => {

@@ -236,7 +236,7 @@ async fn a_reader_waits_for_a_position() {
         assert_eq!(lags(before), [3, 3, 3]);
 
         let unknown = wait_for(&store, "offers", 1, PATIENCE).await;
-        assert!(matches!(unknown, Err(ProjectionError::Unknown(_))));
+        assert!(matches!(unknown, Err(ProjectionError::Unknown { .. })));
         let late = wait_for(&store, "view", 1, Duration::from_millis(60)).await;
         assert!(matches!(late, Err(ProjectionError::Timeout { .. })));
 
