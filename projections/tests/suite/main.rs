@@ -13,4 +13,5 @@ mod proactive;
 mod replay;
 mod runner;
 mod search;
+mod statistics;
 mod town;
