@@ -11,6 +11,7 @@
 //! off the threads that must not wait: an evaluation is bounded, but takes as long as it takes.
 
 mod aggregate;
+pub mod backtest;
 mod cause;
 mod check;
 mod compile;
@@ -38,4 +39,4 @@ pub use rules::{InForceRule, Retired, Rules};
 pub use scene::{MemorySource, SceneRecord, Source};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
