@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::any_record::AnyRecord;
 use domain::definitions::InForce;
-use domain::platform::{DEPARTMENTS, REGISTERS};
+use domain::platform::{DEPARTMENTS, REGISTERS, TRIGGERS};
 use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, StoredEntry, Submission};
 use proofs::slug::Slug;
 use uuid::Uuid;
@@ -146,9 +146,11 @@ impl Registry {
         };
         let opens = self.new_logs(&request.register, entries, knowledge).await?;
         let deciding = Arc::clone(entries);
-        let many = entries.len() > INLINE_ENTRIES_MAX;
+        // Compiling a rule takes milliseconds.
+        let many = entries.len() > INLINE_ENTRIES_MAX || request.register == *TRIGGERS;
         let decided = off_async(many, move || decide(&ground, &deciding, records)).await??;
         self.check_persons(&request.register, entries, knowledge).await?;
+        self.check_rules(&request.register, entries, knowledge).await?;
         let entries_new = self.signed(request, entries, &decided, knowledge).await?;
         let numbered: Vec<usize> = entries_new
             .iter()
@@ -306,7 +308,7 @@ pub(super) fn known(error: AppendError) -> Refusal {
 }
 
 /// Runs what takes long on a thread of its own.
-async fn off_async<T: Send + 'static>(
+pub(super) async fn off_async<T: Send + 'static>(
     long: bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {

@@ -17,6 +17,7 @@ mod persons;
 mod refusal;
 mod request;
 mod sign;
+mod triggers;
 
 pub use domain::definitions::InForce;
 pub use entries::{Folded, FoldedStep, parse_body, view};
