@@ -40,9 +40,15 @@ pub enum Command {
     /// Show a record, an account or a register, now or as of a time.
     #[command(subcommand)]
     Show(crate::commands::show::Show),
+    /// Find what auditors should look at.
+    #[command(subcommand)]
+    Report(crate::commands::report::Report),
     /// Make, enrol and list keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Register third parties that may ask people for consent.
+    #[command(subcommand)]
+    Client(crate::commands::client::Client),
     /// Make a bearer token of the store's own issuer.
     Token(Token),
     /// Print the reference of this command line, as in docs/reference/cli.md.
@@ -133,6 +139,9 @@ pub struct Audit {
     /// File with an auditor's bearer token: the bodies that it opens are checked too.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Why you read bodies, with --token-file.
+    #[command(flatten)]
+    pub why: crate::why::WhyArgs,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,

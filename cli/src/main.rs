@@ -18,6 +18,7 @@ mod progress;
 mod rsf;
 mod serving;
 mod system;
+mod why;
 mod wire;
 
 use std::process::ExitCode;
@@ -55,7 +56,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Export(args) => commands::export::run(args).await,
         Command::Replay(args) => commands::replay::run(args).await,
         Command::Show(args) => commands::show::run(args).await,
+        Command::Report(args) => commands::report::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
+        Command::Client(args) => commands::client::run(args).await,
         Command::Token(args) => commands::token::run(args).await,
         Command::Reference => {
             commands::reference::run();

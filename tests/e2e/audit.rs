@@ -7,7 +7,7 @@ use reestr_tests::store::{BOTH, Kind, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqliteConnection};
 
-use crate::shared::{REGISTER, append, audit, demo, entry, rules};
+use crate::shared::{REGISTER, WHY, append, audit, demo, entry, rules};
 
 /// Lets an intruder at the file past the triggers that refuse changes, as one with the file in hand would be.
 async fn intruder(data: &Path) -> SqliteConnection {
@@ -84,7 +84,7 @@ async fn each_drill_is_found_and_an_honest_copy_is_not() {
     let token = honest.data().join("auditor.token");
     std::fs::write(&token, &tokens(honest.data())["auditor"]).unwrap();
     let token = token.to_str().unwrap().to_owned();
-    let (code, report) = audit(&server.url, &["--token-file", &token]).await;
+    let (code, report) = audit(&server.url, &[&["--token-file", &token][..], &WHY].concat()).await;
     assert_eq!(code, 0, "{report}");
     let bodies = report["registers"].as_array().unwrap().iter().find(|r| r["register"] == REGISTER).unwrap();
     assert_eq!(bodies["bodies"], bodies["entries"], "an auditor with scope has every body checked");
@@ -103,7 +103,8 @@ async fn each_drill_is_found_and_an_honest_copy_is_not() {
         assert_eq!(changed, 1, "{}", drill.what);
         drop(intruder);
         let server = Server::start("serve", &copy.args()).await;
-        let (code, report) = audit(&server.url, &["--register", REGISTER, "--token-file", &token]).await;
+        let (code, report) =
+            audit(&server.url, &[&["--register", REGISTER, "--token-file", &token][..], &WHY].concat()).await;
         assert_eq!(code, 1, "{}: not found: {report}", drill.what);
         let faults =
             report["registers"].as_array().unwrap().iter().flat_map(|r| r["faults"].as_array().unwrap());

@@ -4,7 +4,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use reestr_tests::server::tokens;
 use reestr_tests::store::{BOTH, Store};
 
-use crate::shared::{REGISTER, append, audit, demo, entry};
+use crate::shared::{REGISTER, WHY, append, audit, demo, entry};
 
 /// Callers that append at once.
 const CALLERS: u64 = 8;
@@ -20,7 +20,9 @@ async fn a_busy_server_is_audited_without_alarm() {
         let token = store.data().join("auditor.token");
         std::fs::write(&token, &tokens["auditor"]).unwrap();
         let state = tempfile::tempdir().unwrap();
-        let more = ["--token-file", token.to_str().unwrap(), "--state", state.path().to_str().unwrap()];
+        let mut more =
+            vec!["--token-file", token.to_str().unwrap(), "--state", state.path().to_str().unwrap()];
+        more.extend(WHY);
 
         let (done, until) = tokio::sync::watch::channel(false);
         let appending = async {

@@ -15,7 +15,7 @@ use reestr_tests::server::{root, tokens};
 use reestr_tests::store::{Kind, Store};
 use serde_json::{Value, json};
 
-use crate::shared::{REGISTER, demo};
+use crate::shared::{REGISTER, WHY, demo};
 
 /// A register of the demo with more entries than one bundle takes, and with records of several versions.
 const LONG: &str = "tax-notices";
@@ -278,7 +278,8 @@ async fn an_outsider_refuses_every_tampered_copy() {
     let server = demo(&store).await;
     let honest = store.data().join("served");
     let token = &tokens(store.data())["auditor"];
-    let keep = ["--keep", honest.to_str().unwrap(), "--token", token];
+    let mut keep = vec!["--keep", honest.to_str().unwrap(), "--token", token];
+    keep.extend(WHY);
     let (code, said) = verify(&[&["url", &server.url, "--register", LONG], &keep[..]].concat()).await;
     assert_eq!(code, 0, "{said}");
     server.stop().await;

@@ -117,6 +117,8 @@ impl Server {
         let mut request = self.request(reqwest::Method::GET, path);
         if let Some(token) = token {
             request = request.bearer_auth(token);
+            request =
+                request.header("purpose", "a test of the server").header("legal-basis", "1-FZ, article 1");
         }
         let response = request.send().await.expect("the server answers");
         let status = response.status();

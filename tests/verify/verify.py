@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Verifies signed registers. Written from docs/format.md alone; shares no code with the server.
 
-    verify.py url SERVER [--register SLUG] [--token TOKEN] [--keep DIR]
-    verify.py receipt FILE --url SERVER [--token TOKEN] [--keep DIR]
+    verify.py url SERVER [--register SLUG] [--token TOKEN --purpose TEXT --legal-basis TEXT] [--keep DIR]
+    verify.py receipt FILE --url SERVER [--token TOKEN --purpose TEXT --legal-basis TEXT] [--keep DIR]
 
 SERVER is a URL, or a directory that --keep wrote: what a server served, file by file. Registers' verifier keys are those
 that SERVER serves. Exit code: 0 verified, 1 something is wrong (register, index, rule are printed), 2 could not check.
@@ -142,8 +142,8 @@ def open_checkpoint(note, vkey, slug):  # -> size, root
     return int(size), b64(root)
 
 class Verifier:
-    def __init__(self, server, token, keep):
-        self.server, self.token, self.keep = server, token, keep
+    def __init__(self, server, token, keep, why):
+        self.server, self.token, self.keep, self.why = server, token, keep, why
         self.departments, self.keys = {}, {}  # slug by record; [key, from, to] of each term by slug and kid
         self.codes = {0}
 
@@ -164,7 +164,7 @@ class Verifier:
         name = "v1/registers/index.json" if path == "v1/registers" else path.replace("?", "@")
         if "://" not in self.server:
             return pathlib.Path(self.server, name).read_bytes()
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers = dict(self.why, Authorization=f"Bearer {self.token}") if self.token else {}
         request = urllib.request.Request(f"{self.server}/{path}", headers=headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             data = answer.read()
@@ -261,10 +261,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["url", "receipt"])
     parser.add_argument("what", metavar="SERVER|FILE")
-    for option in ("--url", "--register", "--token", "--keep"):
+    for option in ("--url", "--register", "--token", "--purpose", "--legal-basis", "--keep"):
         parser.add_argument(option)
     options = parser.parse_args()
-    verifier = Verifier((options.url or options.what).rstrip("/"), options.token, options.keep)
+    if options.token and not (options.purpose and options.legal_basis):
+        parser.error("--token needs --purpose and --legal-basis: people see who looked, and why")
+    why = {"Purpose": options.purpose, "Legal-Basis": options.legal_basis}
+    verifier = Verifier((options.url or options.what).rstrip("/"), options.token, options.keep, why)
     slugs, notes = [options.register or "departments"], {}
     with verifier.checking("departments"):
         if options.command == "url" and not options.register:

@@ -30,6 +30,9 @@ pub fn bodies(looker: &Looker, purpose: &Purpose, endpoint: Endpoint, shown: &[&
             let mut body = base.clone();
             body["subjects"] = json!([{ "role": "person", "person": person }]);
             body["records"] = json!(some);
+            if let Some(members) = body.as_object_mut() {
+                members.retain(|name, _| !looker.hidden_from(&person).contains(&name.as_str()));
+            }
             bodies.push(body);
         }
     }
@@ -141,6 +144,21 @@ mod tests {
         assert_eq!(bodies.len(), 1);
         assert_eq!(bodies[0]["range"], json!({ "register": "accesses", "from": 3, "to": 199 }));
         assert!(bodies[0]["subjects"].is_null());
+    }
+
+    #[test]
+    fn a_consent_is_told_to_whoever_gave_it_alone() {
+        let looker = Looker::ThirdParty {
+            client: "bank".to_owned(),
+            person: ME,
+            consent: Uuid::from_u128(5),
+            purpose: "a loan".to_owned(),
+        };
+        let bodies = made(&looker, &[shown("marriages", 8, &[ME, OTHER])]);
+        assert_eq!(bodies.len(), 2);
+        assert_eq!((&bodies[0]["purpose"], bodies[0]["grounds"].is_null()), (&json!("a loan"), false));
+        assert!(bodies[1]["purpose"].is_null() && bodies[1]["grounds"].is_null());
+        assert_eq!(bodies[1]["by"], json!({ "role": "third-party", "client": "bank" }));
     }
 
     #[test]

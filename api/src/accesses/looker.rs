@@ -90,9 +90,17 @@ impl Looker {
     pub fn concerns(&self, person: &Uuid) -> bool {
         match self {
             Self::Free => false,
-            Self::Office { .. } => true,
+            // What is read by one person's consent may concern others, who gave none.
+            Self::Office { .. } | Self::ThirdParty { .. } => true,
             Self::Representative { whom, .. } => whom == person,
-            Self::ThirdParty { person: whom, .. } => whom == person,
+        }
+    }
+
+    /// The members that this person is not to see: by whose consent someone reads, and what for, is not theirs to know.
+    pub fn hidden_from(&self, person: &Uuid) -> &'static [&'static str] {
+        match self {
+            Self::ThirdParty { person: whom, .. } if whom != person => &["grounds", "purpose"],
+            _ => &[],
         }
     }
 }

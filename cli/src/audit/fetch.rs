@@ -9,6 +9,8 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::why::Why;
+
 /// A response larger than this is not read: the largest legitimate one is a page of bodies.
 const RESPONSE_BYTES_MAX: usize = 64 << 20;
 /// Entries asked for in one page: the size of a bundle.
@@ -95,16 +97,25 @@ fn is_fault(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// With what bodies are asked for.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// Bearer token.
+    pub token: String,
+    /// Why: the server shows nobody's body to whoever does not say it.
+    pub why: Why,
+}
+
 /// A client for one server.
 pub struct Fetch {
     client: reqwest::Client,
     base: String,
-    token: Option<String>,
+    credential: Option<Credential>,
 }
 
 impl Fetch {
     /// A client for the server at `url`.
-    pub fn new(url: &str, token: Option<String>) -> Result<Self, CouldNotCheck> {
+    pub fn new(url: &str, credential: Option<Credential>) -> Result<Self, CouldNotCheck> {
         let base = url.trim_end_matches('/').to_owned();
         if !(base.starts_with("http://") || base.starts_with("https://")) {
             return Err(CouldNotCheck::Url(url.to_owned()));
@@ -113,7 +124,7 @@ impl Fetch {
             .timeout(TIMEOUT)
             .build()
             .map_err(|source| CouldNotCheck::Http { url: base.clone(), source })?;
-        Ok(Self { client, base, token })
+        Ok(Self { client, base, credential })
     }
 
     /// The registers that the server says it has.
@@ -218,8 +229,9 @@ impl Fetch {
         let url = format!("{}{path}", self.base);
         let failed = |source| CouldNotCheck::Http { url: url.clone(), source };
         let mut request = self.client.get(&url);
-        if let Some(token) = &self.token {
+        if let Some(Credential { token, why }) = &self.credential {
             request = request.bearer_auth(token);
+            request = request.header("purpose", &why.purpose).header("legal-basis", &why.legal_basis);
         }
         let mut response = self.patient(&request, &url).await?;
         if response.status() != StatusCode::OK {

@@ -18,7 +18,7 @@ use domain::departments::Departments;
 use proofs::slug::Slug;
 
 use crate::progress::Progress;
-use fetch::{CouldNotCheck, Fetch};
+use fetch::{CouldNotCheck, Credential, Fetch};
 use log::Log;
 use register::Homes;
 use report::{Fault, RegisterReport, Report};
@@ -28,8 +28,8 @@ use state::Pins;
 pub struct Request {
     /// Base URL of the server.
     pub url: String,
-    /// Bearer token: what it may see is checked too.
-    pub token: Option<String>,
+    /// Bearer token, and why it is used: what it may see is checked too.
+    pub credential: Option<Credential>,
     /// Only this register (the platform's own are verified all the same).
     pub register: Option<Slug>,
     /// Where checkpoints and keys are kept from one audit to the next.
@@ -48,7 +48,7 @@ pub struct Trust {
 
 /// Audits a server. `Err` means that it could not be checked, not that it is wrong.
 pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldNotCheck> {
-    let fetch = Fetch::new(&request.url, request.token.clone())?;
+    let fetch = Fetch::new(&request.url, request.credential.clone())?;
     let mut pins = Pins::open(request.state.clone())?;
     let listed = fetch.registers().await?;
     if let Some(slug) = &request.register

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use crate::args::Audit;
+use crate::audit::fetch::Credential;
 use crate::audit::{self, Request};
 use crate::failure::{Failure, chain};
 use crate::output::line;
@@ -16,18 +17,17 @@ const COULD_NOT_CHECK: u8 = 2;
 
 /// Audits, prints the report, and says by its exit code what was found.
 pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
-    let token = match &args.token_file {
-        Some(file) => Some(
-            fs::read_to_string(file)
-                .map_err(|error| {
-                    Failure::usage(format!("cannot read the token in {}: {error}", file.display()))
-                })?
-                .trim()
-                .to_owned(),
-        ),
+    let credential = match &args.token_file {
+        Some(file) => {
+            let why = args.why.said()?;
+            let token = fs::read_to_string(file).map_err(|error| {
+                Failure::usage(format!("cannot read the token in {}: {error}", file.display()))
+            })?;
+            Some(Credential { token: token.trim().to_owned(), why })
+        }
         None => None,
     };
-    let request = Request { url: args.url, token, register: args.register, state: args.state };
+    let request = Request { url: args.url, credential, register: args.register, state: args.state };
     let progress = if args.json { Progress::Silent } else { Progress::detect() };
     let report = match audit::run(&request, progress).await {
         Ok(report) => report,

@@ -2,12 +2,14 @@
 
 pub mod append;
 pub mod audit;
+pub mod client;
 pub mod demo;
 pub mod export;
 pub mod import;
 pub mod keys;
 pub mod reference;
 pub mod replay;
+pub mod report;
 pub mod serve;
 pub mod show;
 pub mod token;

@@ -11,6 +11,11 @@ use serde_json::json;
 use super::load::{Cast, REGISTER, morning};
 use crate::failure::Failure;
 
+/// Why the example reads a person's licence, which the person will see.
+const PURPOSE: &str = "question of the holder about their licence";
+/// By which law.
+const LEGAL_BASIS: &str = "Federal Law 196-FZ, article 25";
+
 /// What the examples refer to: an entry of a licence that is in the store.
 struct Example {
     number: String,
@@ -81,7 +86,12 @@ fn commands(data: &Path, url: &str, example: &Example) -> Result<String, Failure
         ("look up a licence by its number, as anyone", format!("curl -sS {registers}/numbers/{number}")),
         (
             "follow an entry to its receipt, as the department",
-            format!("curl -sS -H {} {registers}/entries/{}/receipt", header("department"), example.index),
+            format!(
+                "curl -sS -H {} -H 'Purpose: {PURPOSE}' -H 'Legal-Basis: {LEGAL_BASIS}' \
+                 {registers}/entries/{}/receipt",
+                header("department"),
+                example.index
+            ),
         ),
         ("audit everything, as anyone", format!("{program} audit --url {url}")),
     ];

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
+use crate::accesses::{Disclosure, Endpoint, Looker, Purpose, disclose_in};
 use crate::auth::{Caller, Principal};
 use crate::http::AppState;
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
 use crate::problem::{self, Problem, ProblemDocument};
+use crate::registry::Registry;
 
 /// Days that a report covers when nothing is said.
 const DAYS_DEFAULT: i64 = 30;
@@ -182,7 +183,7 @@ impl ReportQuery {
     pub fn thresholds(&self) -> Result<Thresholds, String> {
         let default = Thresholds::default();
         let count = |name: &str, asked: Option<u32>, default: u32| match asked.unwrap_or(default) {
-            0 => Err(format!("`{name}` is 1 or more.")),
+            0 if name != "recent_days" => Err(format!("`{name}` is 1 or more.")),
             many if many > THRESHOLD_MAX => Err(format!("`{name}` is {THRESHOLD_MAX} or less.")),
             some => Ok(some),
         };
@@ -246,11 +247,16 @@ pub async fn report_accesses(
             "Officials looked more than {most} times in that time; ask for a shorter one."
         ))
     })?;
-    // The report is made of the whole register: that is what was looked at.
-    let size = state.store().log(&register).await?.map_or(0, |log| log.size);
+    look(state.registry(), Looker::from(&caller), &purpose).await?;
+    Ok(Json(ReportDocument::of(report, period, &thresholds)))
+}
+
+/// Writes down that a report is made: of the whole register, which is what was looked at.
+pub async fn look(registry: &Registry, looker: Looker, purpose: &Purpose) -> Result<(), Problem> {
+    let register: Slug = ACCESSES.parse().map_err(|error| Problem::internal(&error))?;
+    let size = registry.store().log(&register).await?.map_or(0, |log| log.size);
     let ends = if size == 0 { vec![] } else { vec![0, size - 1] };
     let of = |index: u64| Disclosure::new(&register, Uuid::nil(), Vec::new()).at(index);
     let shown: Vec<Disclosure> = ends.into_iter().map(of).collect();
-    disclose(&state, &caller, &purpose, Endpoint::Report, &shown).await?;
-    Ok(Json(ReportDocument::of(report, period, &thresholds)))
+    disclose_in(registry, looker, purpose, Endpoint::Report, &shown).await
 }
