@@ -15,9 +15,13 @@
 pub mod access;
 pub mod accesses;
 pub mod auth;
+pub mod backtest;
+pub mod consents;
 pub mod feeds;
 pub mod http;
 pub mod metrics;
+pub mod notifications;
+pub mod oauth;
 pub mod openapi;
 pub mod pages;
 pub mod past;

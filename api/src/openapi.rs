@@ -9,9 +9,10 @@ Every list answers `{\"items\": […], \"next\": cursor or null}`. Every error i
 is a page of this server. An append answers with its `position`; a read with `Wait-For: <position>` waits until it is included.";
 
 /// Sections of the reference, in order.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("Registers", "Registers, their entries and records."),
     ("Account", "What concerns the person who asks."),
+    ("Consent", "What a person lets third parties read: OAuth 2.0, and what is read by it."),
     ("Departments", "Who keeps the registers."),
     (
         "Verification",

@@ -54,6 +54,9 @@ kinds! {
     /// The register belongs to another department.
     FOREIGN_REGISTER = "foreign-register", 403, "The register belongs to another department",
         "Append with a token and an issuer of the department that owns the register.";
+    /// A third party's consent opens nothing any more.
+    CONSENT_ENDED = "consent-ended", 403, "The consent has ended",
+        "Ask the person for a new consent; nothing is read by one that was withdrawn or whose term is over.";
     /// The signing key is not one of the issuer's keys in force.
     KEY_NOT_IN_FORCE = "key-not-in-force", 403, "The key is not in force",
         "Sign with a key listed at /v1/departments/{department}/keys, or have the key enrolled first.";

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tower::ServiceExt as _;
 
+use crate::consents;
 use crate::feeds::Hangup;
 use crate::http::AppState;
 use crate::routes;
@@ -38,6 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Serves until `shutdown` completes; then lets requests under way end.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) {
     let following = tokio::spawn(follow(state.clone()));
+    let sweeping = tokio::spawn(consents::follow(state.clone()));
     let feeds = state.feeds().clone();
     // Those who wait or listen would hold up the end for as long as they like.
     let shutdown = async move {
@@ -46,6 +48,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future
     };
     serve_router(listener, routes::router(state), HEAD_TIMEOUT, shutdown).await;
     following.abort();
+    sweeping.abort();
 }
 
 async fn serve_router(

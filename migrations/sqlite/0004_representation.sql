@@ -27,7 +27,8 @@ CREATE TABLE organisation_record (
 CREATE INDEX organisation_record_opened ON organisation_record (build, ogrn, opened_position);
 
 -- Clients that the operator registered (RFC 6749 section 2). A public client has no secret; of a confidential one only the
--- SHA-256 of its 256 random bits is kept. `redirect_uris` is a JSON array.
+-- SHA-256 of its 256 random bits is kept. `redirect_uris` is a JSON array. A client that was removed keeps its row, so that
+-- nobody else is ever let in by its name.
 CREATE TABLE oauth_client (
     client        TEXT NOT NULL PRIMARY KEY,
     name_ru       TEXT NOT NULL,
@@ -35,6 +36,7 @@ CREATE TABLE oauth_client (
     redirect_uris TEXT NOT NULL,
     secret_hash   BLOB,
     created_at    INTEGER NOT NULL,
+    removed_at    INTEGER,
     CONSTRAINT oauth_client_hash CHECK (secret_hash IS NULL OR length(secret_hash) = 32)
 ) STRICT, WITHOUT ROWID;
 
@@ -46,9 +48,23 @@ CREATE TABLE oauth_code (
     redirect_uri TEXT NOT NULL,
     challenge    TEXT NOT NULL,
     consent      BLOB NOT NULL,
-    person       BLOB NOT NULL,
     expires_at   INTEGER NOT NULL,
     used_at      INTEGER,
     CONSTRAINT oauth_code_hash CHECK (length(code_hash) = 32)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX oauth_code_expires ON oauth_code (expires_at);
+
+-- Refresh tokens (RFC 6749 section 6): only their SHA-256. Each is good once, and gives the next; one that comes twice was stolen
+-- (RFC 9700 section 4.14.2).
+CREATE TABLE oauth_refresh (
+    token_hash BLOB NOT NULL PRIMARY KEY,
+    client     TEXT NOT NULL,
+    consent    BLOB NOT NULL,
+    issued_at  INTEGER NOT NULL,
+    used_at    INTEGER,
+    CONSTRAINT oauth_refresh_hash CHECK (length(token_hash) = 32)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX oauth_refresh_consent ON oauth_refresh (consent);
+
+-- Consents whose term is over and that do not say so yet.
+CREATE INDEX view_record_consent ON view_record (build, valid_until) WHERE register = 'consents' AND status = 'active';

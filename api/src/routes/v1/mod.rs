@@ -1,12 +1,15 @@
 //! `/v1`: the API.
 
 pub mod account;
+pub mod consented;
 pub mod departments;
 pub mod feeds;
+pub mod oauth;
 pub mod openapi;
 pub mod registers;
 pub mod reports;
 pub mod search;
+pub mod webhooks;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
@@ -21,8 +24,11 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(registers::router())
         .merge(departments::router())
         .merge(account::router())
+        .merge(oauth::router())
+        .merge(consented::router())
         .merge(reports::router())
         .merge(feeds::router())
+        .merge(webhooks::router())
         .routes(routes!(search::search).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
         .routes(routes!(openapi::get_openapi))
 }

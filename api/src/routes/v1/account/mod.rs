@@ -1,6 +1,8 @@
 //! `/v1/account`: what concerns the person who asks. Offers, notices to be read and the log of accesses will stand here too.
 
 pub mod accesses;
+mod consents;
+mod notifications;
 mod offers;
 mod overview;
 mod past;
@@ -24,11 +26,14 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(overview::get_account))
         .routes(routes!(records::list_account_records))
         .routes(routes!(represented::list_represented))
+        .routes(routes!(consents::list_consents))
+        .routes(routes!(consents::withdraw_consent))
         .routes(routes!(record::get_account_record))
         .routes(routes!(record::get_account_record_history))
         .merge(accesses::router())
         .merge(offers::router())
         .routes(routes!(requests::withdraw_request))
+        .routes(routes!(notifications::get_notification_settings, notifications::put_notification_settings))
         .routes(routes!(proposals::get_proposal_settings, proposals::put_proposal_settings))
         .routes(routes!(search::search_account).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
 }

@@ -5,5 +5,5 @@ pub mod entry;
 pub mod input;
 pub mod list;
 pub mod receipt;
-pub(in crate::routes::v1) mod refused;
+pub(crate) mod refused;
 pub(in crate::routes::v1) mod visible;
