@@ -27,6 +27,8 @@ pub struct Config {
     pub requests_per_second: u32,
     /// Requests that one client may make at once.
     pub requests_burst: u32,
+    /// May webhooks be sent to addresses that are not public, and over plain HTTP to this machine?
+    pub webhooks_allow_private: bool,
     /// Issuers of bearer tokens, besides the store's own.
     pub issuers: Vec<api::auth::IssuerConfig>,
     /// `text` or `json`.
@@ -53,6 +55,7 @@ impl Default for Config {
             audience: "reestr".to_owned(),
             requests_per_second: 1_000,
             requests_burst: 2_000,
+            webhooks_allow_private: false,
             issuers: Vec::new(),
             log_format: LogFormat::Text,
             log: LOG_DEFAULT.to_owned(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use api::auth::{Authenticator, TokenIssuer};
 use api::http::limits::Rate;
 use api::http::{AppState, StateParts};
+use api::webhooks::Deliverer;
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,7 +49,10 @@ impl Serving {
             token_issuer,
             rate: rate(config)?,
             feeds: api::feeds::Settings::default(),
-            webhooks: api::webhooks::Settings::default(),
+            webhooks: api::webhooks::Settings {
+                allow_private: config.webhooks_allow_private,
+                ..api::webhooks::Settings::default()
+            },
         });
         Ok(Self { opened, listener, runner, state, url: format!("http://{address}") })
     }
@@ -73,7 +77,10 @@ impl Serving {
             }
         };
         line(format!("listening on {}\n{after}", self.url).trim_end());
+        let deliverer = Deliverer::start(&self.state)
+            .map_err(|error| Failure::because("webhooks cannot be sent to", &error))?;
         api::serve(self.listener, self.state, shutdown).await;
+        deliverer.stop().await;
         self.runner.stop().await;
         self.opened.store.close().await;
         Ok(())

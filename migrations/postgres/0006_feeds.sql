@@ -50,8 +50,11 @@ CREATE TABLE webhook_delivery (
     PRIMARY KEY (webhook, id),
     CHECK ((state = 'waiting') = (next_at IS NOT NULL))
 );
-CREATE INDEX webhook_delivery_due ON webhook_delivery (webhook, next_at, id) WHERE next_at IS NOT NULL;
-CREATE INDEX webhook_delivery_ended ON webhook_delivery (webhook, state, ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX webhook_delivery_due ON webhook_delivery (webhook, next_at, position) WHERE next_at IS NOT NULL;
+-- Those that failed: few, whatever waits for the morning.
+CREATE INDEX webhook_delivery_again ON webhook_delivery (webhook, position) WHERE next_at IS NOT NULL AND attempts > 0;
+CREATE INDEX webhook_delivery_parked ON webhook_delivery (webhook, id) WHERE state = 'parked';
+CREATE INDEX webhook_delivery_ended ON webhook_delivery (ended_at) WHERE ended_at IS NOT NULL;
 
 -- What a person wants to be notified of, how and when, as JSON.
 CREATE TABLE notification_setting (

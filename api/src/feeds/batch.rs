@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use eventstore::{StoreError, StoredEntry};
+use proofs::body::Salt;
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::registry::{Folded, InForce, Knowledge, KnowledgeError, Registry};
+use crate::registry::{Folded, InForce, Knowledge, KnowledgeError, Registry, parse_body};
 
 /// Entries of one read: a bundle's width, some 600 kB with their bodies.
 pub const BATCH_ENTRIES: u32 = 256;
@@ -56,6 +58,22 @@ pub async fn read_facts(registry: &Registry, after: u64) -> Result<Option<Batch>
     let folded = fold(registry, &knowledge, &entries).await?;
     let facts = entries.into_iter().map(|entry| fact(entry, &knowledge, &folded)).collect();
     Ok(Some(Batch { after, last, facts }))
+}
+
+/// The entry at a position, with its body where it has one.
+pub async fn fact_at(
+    registry: &Registry,
+    position: u64,
+) -> Result<Option<(Fact, Option<(Value, Salt)>)>, KnowledgeError> {
+    let found = registry.store().read_after(position.saturating_sub(1), 1).await?;
+    let Some(entry) = found.into_iter().next() else { return Ok(None) };
+    let body = parse_body(&entry)?.zip(entry.salt);
+    let mut knowledge = registry.knowledge();
+    if knowledge.definitions.current(&entry.register).is_none() {
+        knowledge = registry.refresh().await?;
+    }
+    let folded = fold(registry, &knowledge, std::slice::from_ref(&entry)).await?;
+    Ok(Some((fact(entry, &knowledge, &folded), body)))
 }
 
 /// Each record folded. One that does not fold is told of without what folding would say: its statements are public all the

@@ -13,11 +13,12 @@ mod audience;
 mod batch;
 pub mod event;
 mod follower;
+pub mod metrics;
 mod reader;
 mod stream;
 
 pub use audience::Audience;
-pub use batch::{Batch, Fact, concerned, read_facts};
+pub use batch::{Batch, Fact, concerned, fact_at, read_facts};
 pub use follower::Follower;
 pub use stream::{Hangup, stream};
 

@@ -42,6 +42,7 @@ struct Inner {
     limiter: Limiter,
     metrics: Metrics,
     feeds: Feeds,
+    sent: Arc<webhooks::Sent>,
 }
 
 impl AppState {
@@ -50,7 +51,7 @@ impl AppState {
         let limiter = Limiter::new(parts.rate);
         let metrics = Metrics::new();
         let feeds = Feeds::new(parts.registry.clone(), parts.feeds);
-        Self(Arc::new(Inner { parts, limiter, metrics, feeds }))
+        Self(Arc::new(Inner { parts, limiter, metrics, feeds, sent: Arc::default() }))
     }
 
     /// The registry.
@@ -96,6 +97,11 @@ impl AppState {
     /// How webhooks behave.
     pub fn webhooks(&self) -> webhooks::Settings {
         self.0.parts.webhooks
+    }
+
+    /// What this process has sent to webhooks.
+    pub fn sent(&self) -> &Arc<webhooks::Sent> {
+        &self.0.sent
     }
 
     /// The register of a path, as it is defined now. A name that no register has is 404.

@@ -18,11 +18,13 @@ use crate::problem::Problem;
 pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoResponse, Problem> {
     let statuses = projections::statuses(state.store()).await?;
     let logs = state.store().logs().await?;
+    let messages = crate::webhooks::counts(state.store()).await?;
     let mut text = state.metrics().text();
     // Writing to a String cannot fail.
     let _ = appender(&mut text, &state);
     let _ = projection(&mut text, &statuses, &state);
     let _ = registers(&mut text, &logs);
+    let _ = crate::feeds::metrics::write(&mut text, &state, messages);
     let _ = register_lags(&mut text, &logs, &statuses, state.store().clock().now());
     text.push_str("# EOF\n");
     let headers = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];

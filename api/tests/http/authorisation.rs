@@ -89,8 +89,11 @@ fn cases(record: &str) -> Vec<Case> {
     cases.extend(records(record));
     cases.extend(accounts(record));
     cases.extend(crate::representation::cases());
+    cases.extend(crate::accesses::cases());
     cases.extend(search::cases());
     cases.extend(crate::feeds::cases());
+    cases.extend(crate::webhooks::cases());
+    cases.extend(crate::notifications::cases());
     cases
 }
 

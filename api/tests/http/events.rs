@@ -236,7 +236,7 @@ async fn a_stream_goes_on_after_the_last_event() {
 /// A client that takes nothing is let go; what it missed it is told when it comes back. Others do not notice.
 #[tokio::test]
 async fn who_does_not_read_is_let_go_and_nobody_waits() {
-    for world in World::both_feeding(quick()).await {
+    for world in World::both_with(quick(), api::webhooks::Settings::default()).await {
         let mut deaf = Listener::open(&world, Who::System, "/v1/events", None).await;
         let mut other = Listener::open(&world, Who::Official, "/v1/events", None).await;
         let mut positions = Vec::new();
@@ -268,7 +268,7 @@ async fn who_does_not_read_is_let_go_and_nobody_waits() {
 /// A stream that has nothing to tell says so, and how far the journal is.
 #[tokio::test]
 async fn a_quiet_stream_says_how_far_it_is() {
-    for world in World::both_feeding(quick()).await {
+    for world in World::both_with(quick(), api::webhooks::Settings::default()).await {
         let mut listener = Listener::open(&world, Who::OtherCitizen, "/v1/events", None).await;
         let entry = world.permit("permits", "A001").await;
         assert_eq!(listener.next().await, Some(Said::Reached(entry["position"].as_u64().expect("one"))));
@@ -279,7 +279,7 @@ async fn a_quiet_stream_says_how_far_it_is() {
 
 #[tokio::test]
 async fn a_stream_ends_with_the_token_and_with_the_office() {
-    for world in World::both_feeding(quick()).await {
+    for world in World::both_with(quick(), api::webhooks::Settings::default()).await {
         let mut official = Listener::open(&world, Who::Official, "/v1/events", None).await;
         let mut system = Listener::open(&world, Who::System, "/v1/events", None).await;
         crate::world::dismiss(&world.registry, "roads", world.other_citizen).await;

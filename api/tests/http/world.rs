@@ -75,7 +75,7 @@ pub struct World {
     pub router: Router,
     pub state: AppState,
     runner: Runner,
-    _database: Database,
+    database: Database,
 }
 
 /// What was answered.
@@ -124,14 +124,18 @@ impl World {
         [Self::new(sqlite, &[], 10_000).await, Self::new(postgres, &[], 10_000).await]
     }
 
-    /// On each kind of store, with feeds that behave so.
-    pub async fn both_feeding(feeds: api::feeds::Settings) -> [Self; 2] {
+    /// On each kind of store, with feeds and webhooks that behave so.
+    pub async fn both_with(feeds: api::feeds::Settings, webhooks: api::webhooks::Settings) -> [Self; 2] {
         let [sqlite, postgres] = Database::both().await;
-        [Self::made(sqlite, &[], 10_000, feeds).await, Self::made(postgres, &[], 10_000, feeds).await]
+        [
+            Self::made(sqlite, &[], 10_000, feeds, webhooks).await,
+            Self::made(postgres, &[], 10_000, feeds, webhooks).await,
+        ]
     }
 
     pub async fn new(database: Database, issuers: &[IssuerConfig], burst: u32) -> Self {
-        Self::made(database, issuers, burst, api::feeds::Settings::default()).await
+        let (feeds, webhooks) = (api::feeds::Settings::default(), api::webhooks::Settings::default());
+        Self::made(database, issuers, burst, feeds, webhooks).await
     }
 
     async fn made(
@@ -139,6 +143,7 @@ impl World {
         issuers: &[IssuerConfig],
         burst: u32,
         feeds: api::feeds::Settings,
+        webhooks: api::webhooks::Settings,
     ) -> Self {
         let clock = Arc::new(ManualClock::new(NOON));
         let store = database.open(&clock, 7).await;
@@ -154,7 +159,7 @@ impl World {
             token_issuer: tokens.clone(),
             rate: Rate { per_second: NonZeroU32::MIN, burst: rate },
             feeds,
-            webhooks: api::webhooks::Settings::default(),
+            webhooks,
         });
         let router = api::routes::router(state.clone());
         let mut people = Vec::new();
@@ -167,18 +172,29 @@ impl World {
         for (department, official) in [("roads", other_citizen), ("woods", citizen)] {
             appoint(&registry, department, official).await;
         }
-        Self {
+        Self { registry, store, tokens, clock, citizen, other_citizen, router, state, runner, database }
+    }
+
+    /// What the clock shows.
+    pub fn clock_now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
+    /// Another server on the same store, as the state of its own.
+    pub async fn another(&self, seed: u64) -> AppState {
+        let store = self.database.open(&self.clock, seed).await;
+        let registry = Registry::open(store.clone()).await.expect("the registry opens");
+        let tokens = TokenIssuer::open(&store, AUDIENCE).await.expect("a token key");
+        let authenticator = Authenticator::new(&tokens, &[], self.clock.clone()).expect("issuers are right");
+        AppState::new(StateParts {
             registry,
-            store,
-            tokens,
-            clock,
-            citizen,
-            other_citizen,
-            router,
-            state,
-            runner,
-            _database: database,
-        }
+            projections: self.runner.handle(),
+            authenticator,
+            token_issuer: tokens,
+            rate: Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN },
+            feeds: self.state.feeds().settings(),
+            webhooks: self.state.webhooks(),
+        })
     }
 
     /// A token of this person or system.
@@ -278,6 +294,16 @@ impl World {
             "valid_from": "2026-01-01",
             "valid_until": "2036-01-01",
         })
+    }
+
+    /// The projections that this world keeps.
+    pub fn projections(&self) -> projections::Handle {
+        self.runner.handle()
+    }
+
+    /// Opens the store once more, as another server does.
+    pub async fn again(&self, seed: u64) -> Store {
+        self.database.open(&self.clock, seed).await
     }
 
     pub async fn end(self) {
