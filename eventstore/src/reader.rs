@@ -124,6 +124,15 @@ impl Store {
 
     /// The entries of several records, by record and version. Records that do not exist have none.
     pub async fn read_records(&self, records: &[Uuid]) -> Result<Vec<StoredEntry>, StoreError> {
+        self.read_records_until(records, u64::MAX).await
+    }
+
+    /// The same, of those at a position or before: what comes later is not read, and so cannot be in the way.
+    pub async fn read_records_until(
+        &self,
+        records: &[Uuid],
+        position: u64,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
         let mut wanted = JsonRows::new();
         let mut distinct = records.to_vec();
         distinct.sort_unstable();
@@ -132,10 +141,11 @@ impl Store {
             wanted.push(args![record]);
         }
         let sql = format!(
-            "SELECT {COLUMNS} FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id ORDER BY e.record, e.version",
+            "SELECT {COLUMNS} FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id
+             AND e.position <= $3 ORDER BY e.record, e.version",
             rows(self.db().dialect(), "$1", &[("id", Col::Blob)])
         );
-        let entries = read_all(&self.db().fetch_all(&sql, args![wanted, SHARD]).await?)?;
+        let entries = read_all(&self.db().fetch_all(&sql, args![wanted, SHARD, position]).await?)?;
         check_versions(&entries)?;
         Ok(entries)
     }

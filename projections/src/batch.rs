@@ -152,11 +152,12 @@ pub(crate) async fn read(
     let older: BTreeSet<Uuid> =
         entries.iter().map(StoredEntry::record).filter(|r| !begun.contains(r)).collect();
     let older: Vec<Uuid> = older.into_iter().collect();
-    let history = if older.is_empty() { Vec::new() } else { store.read_records(&older).await? };
+    let history =
+        if older.is_empty() { Vec::new() } else { store.read_records_until(&older, range.after).await? };
 
     let count = entries.len() as u64;
     let mut records: BTreeMap<Uuid, Vec<StoredEntry>> = BTreeMap::new();
-    for entry in history.into_iter().filter(|entry| entry.position <= range.after).chain(entries) {
+    for entry in history.into_iter().chain(entries) {
         records.entry(entry.record()).or_default().push(entry);
     }
     let mut lives = Vec::with_capacity(records.len());

@@ -3,12 +3,14 @@
 
 extern crate reestr_projections as projections;
 
+mod accesses;
 mod database;
 mod life;
 mod model;
 mod naive;
 mod organisations;
 mod pages;
+mod poison;
 mod proactive;
 mod replay;
 mod runner;
