@@ -4,6 +4,7 @@
 extern crate reestr_projections as projections;
 
 mod accesses;
+mod check;
 mod database;
 mod life;
 mod model;
