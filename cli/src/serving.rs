@@ -8,6 +8,7 @@ use std::sync::Arc;
 use api::auth::{Authenticator, TokenIssuer};
 use api::http::limits::Rate;
 use api::http::{AppState, StateParts};
+use api::proactive::Proactive;
 use api::webhooks::Deliverer;
 use projections::Runner;
 use tokio::net::TcpListener;
@@ -24,13 +25,14 @@ pub struct Serving {
     opened: Opened,
     listener: TcpListener,
     runner: Runner,
+    proactive: api::proactive::Runner,
     state: AppState,
     /// Where it will listen.
     pub url: String,
 }
 
 impl Serving {
-    /// Binds the socket and starts the projectors.
+    /// Binds the socket and starts the projectors and the engine of proposals.
     pub async fn prepare(opened: Opened, listen: Option<SocketAddr>) -> Result<Self, Failure> {
         let config = &opened.config;
         let listen = listen.unwrap_or(config.listen);
@@ -54,7 +56,10 @@ impl Serving {
                 ..api::webhooks::Settings::default()
             },
         });
-        Ok(Self { opened, listener, runner, state, url: format!("http://{address}") })
+        let proactive =
+            Proactive::start(opened.registry.clone(), runner.handle(), api::proactive::Options::default());
+        let state = state.with_proactive(proactive.handle());
+        Ok(Self { opened, listener, runner, proactive, state, url: format!("http://{address}") })
     }
 
     /// The projectors, to wait for.
@@ -81,6 +86,7 @@ impl Serving {
             .map_err(|error| Failure::because("webhooks cannot be sent to", &error))?;
         api::serve(self.listener, self.state, shutdown).await;
         deliverer.stop().await;
+        self.proactive.stop().await;
         self.runner.stop().await;
         self.opened.store.close().await;
         Ok(())

@@ -1,6 +1,6 @@
 //! What handlers stand on. Cheap to clone.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use eventstore::Store;
 use projections::Handle;
@@ -11,6 +11,7 @@ use crate::access;
 use crate::auth::{Authenticator, Caller, TokenIssuer};
 use crate::feeds::{self, Feeds};
 use crate::metrics::Metrics;
+use crate::proactive;
 use crate::problem::Problem;
 use crate::registry::{InForce, Knowledge, Registry};
 use crate::webhooks;
@@ -43,6 +44,7 @@ struct Inner {
     metrics: Metrics,
     feeds: Feeds,
     sent: Arc<webhooks::Sent>,
+    proactive: OnceLock<proactive::Handle>,
 }
 
 impl AppState {
@@ -51,7 +53,26 @@ impl AppState {
         let limiter = Limiter::new(parts.rate);
         let metrics = Metrics::new();
         let feeds = Feeds::new(parts.registry.clone(), parts.feeds);
-        Self(Arc::new(Inner { parts, limiter, metrics, feeds, sent: Arc::default() }))
+        Self(Arc::new(Inner {
+            parts,
+            limiter,
+            metrics,
+            feeds,
+            sent: Arc::default(),
+            proactive: OnceLock::new(),
+        }))
+    }
+
+    /// With the engine of proposals that this process runs, for health and metrics. The first one stays.
+    #[must_use]
+    pub fn with_proactive(self, handle: proactive::Handle) -> Self {
+        drop(self.0.proactive.set(handle));
+        self
+    }
+
+    /// The engine of proposals, where this process runs it.
+    pub fn proactive(&self) -> Option<&proactive::Handle> {
+        self.0.proactive.get()
     }
 
     /// The registry.

@@ -16,16 +16,28 @@ const FAILURES_STUCK: u32 = 5;
 pub struct Health {
     /// `ok`, or what is the matter.
     pub status: &'static str,
-    /// Projections that make no progress.
+    /// Projections that make no progress, and `proposals` when the engine of proposals makes none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stuck: Vec<&'static str>,
+    /// Projections that stand at an entry which cannot be applied. Everything else goes on, so that the server is ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paused: Vec<PausedItem>,
+}
+
+/// A projection that stands at an entry.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PausedItem {
+    /// The projection.
+    pub projection: &'static str,
+    /// Position of the entry.
+    pub position: u64,
 }
 
 /// Is the process there?
 #[utoipa::path(get, path = "/health/live", operation_id = "getLive", tag = "Service",
     responses((status = 200, description = "It is", body = Health)))]
 pub async fn get_live() -> Json<Health> {
-    Json(Health { status: "ok", stuck: Vec::new() })
+    Json(Health { status: "ok", stuck: Vec::new(), paused: Vec::new() })
 }
 
 /// Can it serve: does the database answer, and do the projections make progress?
@@ -34,12 +46,16 @@ pub async fn get_live() -> Json<Health> {
 pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     if let Err(error) = state.store().position().await {
         tracing::warn!(error = %error, "the database does not answer");
-        let health = Health { status: "the database does not answer", stuck: Vec::new() };
+        let health =
+            Health { status: "the database does not answer", stuck: Vec::new(), paused: Vec::new() };
         return (StatusCode::SERVICE_UNAVAILABLE, Json(health));
     }
     let states = state.projections().states();
     let stuck = states.iter().filter(|state| state.failures >= FAILURES_STUCK).map(|state| state.name);
-    let stuck: Vec<_> = stuck.collect();
+    let mut stuck: Vec<_> = stuck.collect();
+    if state.proactive().is_some_and(|engine| engine.state().failures >= FAILURES_STUCK) {
+        stuck.push("proposals");
+    }
     if stuck.is_empty() {
         (StatusCode::OK, Json(Health { status: "ok", stuck }))
     } else {

@@ -25,6 +25,7 @@ pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoRespo
     let _ = projection(&mut text, &statuses, &state);
     let _ = registers(&mut text, &logs);
     let _ = crate::feeds::metrics::write(&mut text, &state, messages);
+    let _ = proposals(&mut text, &state);
     let _ = register_lags(&mut text, &logs, &statuses, state.store().clock().now());
     text.push_str("# EOF\n");
     let headers = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
@@ -92,12 +93,16 @@ type Gauge<'a> = (&'a str, &'a str, &'a dyn Fn(&Status) -> u64);
 
 fn projection(text: &mut String, statuses: &[Status], state: &AppState) -> fmt::Result {
     let now = state.store().clock().now();
-    let gauges: [Gauge<'_>; 3] = [
+    let gauges: [Gauge<'_>; 5] = [
         ("reestr_projection_position", "Last position applied", &|status| status.position),
         ("reestr_projection_lag_positions", "Entries committed and not applied yet", &|status| status.lag),
         ("reestr_projection_lag_seconds", "How long the first of them has waited", &|status| {
             status.lag_seconds(now)
         }),
+        ("reestr_projection_paused", "Whether it stands at an entry that cannot be applied", &|status| {
+            u64::from(!status.pauses.is_empty())
+        }),
+        ("reestr_projection_skips", "Entries that it leaves out", &|status| status.skips),
     ];
     for (name, help, value) in gauges {
         writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge")?;
@@ -113,6 +118,30 @@ fn projection(text: &mut String, statuses: &[Status], state: &AppState) -> fmt::
     )?;
     for projector in state.projections().states() {
         writeln!(text, "{name}{{projection=\"{}\"}} {}", projector.name, projector.failures)?;
+    }
+    Ok(())
+}
+
+/// What the engine of proposals of this process has done, and where it is.
+fn proposals(text: &mut String, state: &AppState) -> fmt::Result {
+    let Some(engine) = state.proactive().map(crate::proactive::Handle::state) else { return Ok(()) };
+    for (name, help, value) in [
+        ("reestr_proposals_position", "Last position whose consequences are all there", engine.position),
+        ("reestr_proposals_failures", "Errors of the engine since its last success", engine.failures.into()),
+    ] {
+        writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}")?;
+    }
+    let (name, counts) = ("reestr_offers", engine.counts);
+    writeln!(text, "# HELP {name} What this process did with offers.\n# TYPE {name} counter")?;
+    for (what, value) in [
+        ("proposed", counts.proposed),
+        ("provided", counts.provided),
+        ("withdrawn", counts.withdrawn),
+        ("referred", counts.referred),
+        ("expired", counts.expired),
+        ("faults", counts.faults),
+    ] {
+        writeln!(text, "{name}_total{{what=\"{what}\"}} {value}")?;
     }
     Ok(())
 }

@@ -89,9 +89,12 @@ fn cases(record: &str) -> Vec<Case> {
     cases.extend(records(record));
     cases.extend(accounts(record));
     cases.extend(crate::representation::cases());
+    cases.extend(crate::consent::cases());
+    cases.extend(crate::oauth::cases());
     cases.extend(crate::accesses::cases());
     cases.extend(search::cases());
     cases.extend(crate::feeds::cases());
+    cases.extend(crate::proactive_http::cases());
     cases.extend(crate::webhooks::cases());
     cases.extend(crate::notifications::cases());
     cases

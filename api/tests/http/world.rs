@@ -9,8 +9,8 @@ use api::{AppState, Rate, StateParts};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use eventstore::Store;
 use eventstore::testing::ManualClock;
+use eventstore::{Clock as _, Store};
 use projections::Runner;
 use proofs::time::Timestamp;
 use serde_json::{Value, json};
@@ -218,8 +218,8 @@ impl World {
             role,
             department: department.map(|slug| slug.parse().expect("a slug")),
             scope: scope.map(str::to_owned),
-            issued_at: NOON,
-            expires_at: NOON.plus_millis(3_600_000),
+            issued_at: self.clock.now(),
+            expires_at: self.clock.now().plus_millis(3_600_000),
         }))
     }
 
