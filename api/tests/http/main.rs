@@ -8,6 +8,7 @@ mod asking;
 mod authorisation;
 mod bank;
 mod consent;
+mod backtest;
 mod database;
 mod documents;
 mod events;

@@ -37,6 +37,8 @@ pub fn claims(world: &World) -> Claims {
         role: Role::Citizen,
         department: None,
         scope: None,
+        client_id: None,
+        consent: None,
     }
 }
 
