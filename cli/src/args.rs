@@ -35,14 +35,22 @@ pub enum Command {
     /// Write a register out.
     #[command(subcommand)]
     Export(Export),
-    /// Rebuild a projection from the entries.
-    Replay(Replay),
+    /// Make projections again from the entries, or only compare.
+    Replay(crate::commands::replay::Replay),
+    /// Look after projections: where each stands, and an entry that one cannot apply.
+    #[command(subcommand)]
+    Projection(crate::commands::projection::Projection),
     /// Show a record, an account or a register, now or as of a time.
     #[command(subcommand)]
     Show(crate::commands::show::Show),
     /// Find what auditors should look at.
     #[command(subcommand)]
     Report(crate::commands::report::Report),
+    /// Print the entries of a server as they come, one JSON object a line.
+    Feed(crate::commands::feed::Feed),
+    /// List webhooks and the messages that were given up, and send those again.
+    #[command(subcommand)]
+    Webhook(crate::commands::webhook::Command),
     /// Make, enrol and list keys.
     #[command(subcommand)]
     Keys(Keys),
@@ -182,17 +190,6 @@ pub enum Export {
         #[command(flatten)]
         store: StoreArgs,
     },
-}
-
-/// `reestr replay`.
-#[derive(Args)]
-pub struct Replay {
-    /// account, history or view.
-    #[arg(long, value_name = "P")]
-    pub projection: String,
-    /// The store.
-    #[command(flatten)]
-    pub store: StoreArgs,
 }
 
 /// `reestr keys …`.
