@@ -19,6 +19,7 @@ pub mod backtest;
 pub mod consents;
 pub mod feeds;
 pub mod http;
+pub mod interventions;
 pub mod metrics;
 pub mod notifications;
 pub mod oauth;

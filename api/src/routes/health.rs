@@ -46,19 +46,24 @@ pub async fn get_live() -> Json<Health> {
 pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     if let Err(error) = state.store().position().await {
         tracing::warn!(error = %error, "the database does not answer");
-        let health =
-            Health { status: "the database does not answer", stuck: Vec::new(), paused: Vec::new() };
+        let health = Health { status: "the database does not answer", stuck: Vec::new(), paused: Vec::new() };
         return (StatusCode::SERVICE_UNAVAILABLE, Json(health));
     }
     let states = state.projections().states();
-    let stuck = states.iter().filter(|state| state.failures >= FAILURES_STUCK).map(|state| state.name);
-    let mut stuck: Vec<_> = stuck.collect();
+    let stuck = states.iter().filter(|state| state.failures >= FAILURES_STUCK && state.paused.is_none());
+    let mut stuck: Vec<_> = stuck.map(|state| state.name).collect();
     if state.proactive().is_some_and(|engine| engine.state().failures >= FAILURES_STUCK) {
         stuck.push("proposals");
     }
-    if stuck.is_empty() {
-        (StatusCode::OK, Json(Health { status: "ok", stuck }))
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "a projection is stuck", stuck }))
-    }
+    // One projection that stands at an entry is no reason to take the server from all its users.
+    let paused = states
+        .iter()
+        .filter_map(|state| state.paused.map(|position| PausedItem { projection: state.name, position }));
+    let paused: Vec<_> = paused.collect();
+    let (code, status) = match (stuck.is_empty(), paused.is_empty()) {
+        (true, true) => (StatusCode::OK, "ok"),
+        (true, false) => (StatusCode::OK, "a projection stands at an entry"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "a projection is stuck"),
+    };
+    (code, Json(Health { status, stuck, paused }))
 }

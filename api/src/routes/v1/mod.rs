@@ -6,6 +6,7 @@ pub mod departments;
 pub mod feeds;
 pub mod oauth;
 pub mod openapi;
+pub mod projections;
 pub mod registers;
 pub mod reports;
 pub mod search;
@@ -27,6 +28,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(oauth::router())
         .merge(consented::router())
         .merge(reports::router())
+        .merge(projections::router())
         .merge(feeds::router())
         .merge(webhooks::router())
         .routes(routes!(search::search).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
