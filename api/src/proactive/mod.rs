@@ -11,6 +11,7 @@
 //! - Decisions rest on entries. Projections say only where to look, and are waited for until they have what matters.
 
 mod engine;
+pub mod explain;
 pub mod handover;
 pub mod offer;
 pub mod settings;

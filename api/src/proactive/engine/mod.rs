@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 pub use calendar::Ran;
 pub use error::EngineError;
+pub(super) use library::Library;
 pub use runner::{Options, Proactive, Runner};
 pub use state::{Counts, Handle, State};
 

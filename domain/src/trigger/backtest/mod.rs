@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::cause::{Cause, DueDate, once_key};
 use super::compile::CompiledRule;
 use super::evaluate::{Unfit, Verdict};
+use super::rule::CauseRule;
 use super::scene::{MemorySource, SceneRecord, Source};
 use crate::definition::Definition;
 use crate::platform::PERSONS;
@@ -136,13 +137,20 @@ impl Backtest {
         }
         self.entries += 1;
         self.position = event.position;
+        let before = self.world.record(event.record).cloned();
         let scene = self.world.step(event, definition).clone();
         for side in &mut self.sides {
             side.due.put(scene.record, side.rule.base_of(&scene));
         }
         let counts = self.asked.from.is_none_or(|from| from <= today) && today <= self.asked.to;
         let matching = |side: &SideState| side.rule.matches(&event.register, &event.entry_type);
-        if counts && self.sides.iter().any(matching) {
+        if !counts {
+            return;
+        }
+        for side in 0..self.sides.len() {
+            self.late(side, before.as_ref(), &scene, today);
+        }
+        if self.sides.iter().any(matching) {
             let matching: Vec<bool> = self.sides.iter().map(matching).collect();
             let mut event = event.clone();
             event.recorded_at = at;
@@ -150,6 +158,32 @@ impl Backtest {
             for (side, _) in matching.iter().enumerate().filter(|(_, matches)| **matches) {
                 self.judge(side, &cause, today);
             }
+        }
+    }
+
+    /// A date that had passed when it was recorded, though not so long ago that it is an old fact.
+    fn late(&mut self, side: usize, before: Option<&SceneRecord>, after: &SceneRecord, today: NaiveDate) {
+        let rule = Arc::clone(&self.sides[side].rule);
+        let before = before.filter(|before| rule.looks_at(before)).and_then(|before| rule.base_of(before));
+        let base = rule.base_of(after).filter(|base| before != Some(*base) && rule.looks_at(after));
+        let Some((base, due)) = base.and_then(|base| Some((base, rule.period()?.due(base)?))) else { return };
+        let last = due.checked_add_days(Days::new(rule.rule().fresh_days.into()));
+        // What falls due today is judged at the end of the day.
+        if due < today && last.is_none_or(|last| today <= last) {
+            self.fell_due(side, (base, due), after.clone(), today);
+        }
+    }
+
+    fn fell_due(
+        &mut self,
+        side: usize,
+        (base, due): (NaiveDate, NaiveDate),
+        of: SceneRecord,
+        today: NaiveDate,
+    ) {
+        if let CauseRule::Date(rule) = &self.sides[side].rule.rule().cause {
+            let cause = Cause::Date(DueDate { member: rule.member.clone(), base, due, of });
+            self.judge(side, &cause, today);
         }
     }
 
@@ -191,13 +225,9 @@ impl Backtest {
             let rule = Arc::clone(&self.sides[side].rule);
             let Some(period) = rule.period() else { continue };
             for (due, base, record) in self.sides[side].due.falling(period, after, day) {
-                let Some(of) = self.world.record(record).cloned() else { continue };
-                let member = match &rule.rule().cause {
-                    super::rule::CauseRule::Date(cause) => cause.member.clone(),
-                    super::rule::CauseRule::Entry(_) => continue,
-                };
-                let cause = Cause::Date(DueDate { member, base, due, of });
-                self.judge(side, &cause, due);
+                if let Some(of) = self.world.record(record).cloned() {
+                    self.fell_due(side, (base, due), of, due);
+                }
             }
         }
     }

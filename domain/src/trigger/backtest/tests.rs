@@ -66,7 +66,8 @@ fn asked(to: &str) -> Asked {
 /// At a fourteenth birthday.
 fn at_fourteen(plus: &str) -> Value {
     let cause = json!({"date": {"register": "persons", "member": "birth_date", "plus": plus}});
-    with(with(with(right(), "/cause", cause), "/for", json!("person")), "/when", json!("true"))
+    let rule = with(with(right(), "/cause", cause), "/fresh_days", json!(0));
+    with(with(rule, "/for", json!("person")), "/when", json!("true"))
 }
 
 fn counts(of: &std::collections::BTreeMap<String, u64>) -> Vec<(&str, u64)> {
@@ -125,6 +126,20 @@ fn dates_fall_due_as_time_goes_by() {
     // On the very day of the entry, at its end.
     assert_eq!(run("9D", None, "2020-12-31"), days(&[]));
     assert_eq!(run("10D", None, "2020-12-31"), days(&[("2020-03-01", 11)]));
+}
+
+#[test]
+fn a_date_that_had_passed_when_it_was_recorded_counts_while_it_is_fresh() {
+    let run = |fresh_days: u32| {
+        let mut history = History::new();
+        history.person(1, "2020-02-01", "2006-01-10", "Москва");
+        history.record("persons", (1, 2), "2020-03-01", "amended", json!({"phone": "+79160000000"}));
+        let rule = compiled(&with(at_fourteen("14Y"), "/fresh_days", json!(fresh_days)));
+        let report = history.run(Backtest::of(rule, asked("2021-12-31")));
+        report.rules[0].examples.iter().map(|example| example.day.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(run(22), ["2020-02-01"]);
+    assert_eq!(run(21), [""; 0]);
 }
 
 #[test]
