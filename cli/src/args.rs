@@ -51,6 +51,9 @@ pub enum Command {
     /// List webhooks and the messages that were given up, and send those again.
     #[command(subcommand)]
     Webhook(crate::commands::webhook::Command),
+    /// Publish, check, try out and explain proactive rules.
+    #[command(subcommand)]
+    Trigger(crate::commands::trigger::Trigger),
     /// Make, enrol and list keys.
     #[command(subcommand)]
     Keys(Keys),

@@ -60,6 +60,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Report(args) => commands::report::run(args).await,
         Command::Feed(args) => commands::feed::run(args).await,
         Command::Webhook(command) => commands::webhook::run(command).await,
+        Command::Trigger(args) => commands::trigger::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Client(args) => commands::client::run(args).await,
         Command::Token(args) => commands::token::run(args).await,

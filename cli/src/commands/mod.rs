@@ -16,3 +16,4 @@ pub mod serve;
 pub mod show;
 pub mod token;
 pub mod webhook;
+pub mod trigger;
