@@ -292,7 +292,7 @@ async fn what_is_found_is_an_access() {
             async move { world.send(Who::Official, "POST", "/v1/search", &headers, Some(body)).await }
         };
         // Without a legal basis nothing that tells of people is shown; that nothing was found tells of none.
-        assert_eq!(bare("иванова").await.problem(403).0, "purpose-required");
+        assert_eq!(bare("иванова").await.problem(400).0, "purpose-required");
         bare("нетакойфамилии").await.expect(200);
         let size = async || {
             let head = world.get(Who::Anyone, "/v1/registers/accesses").await.expect(200);

@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use projections::account::Holder;
 use projections::search;
 
-use super::records::AccountRecordItem;
-use crate::accesses::{Endpoint, Look, Purpose};
-use crate::http::acting::Whom;
+use super::records::{AccountRecordItem, shown};
+use crate::accesses::{Endpoint, Purpose, disclose};
+use crate::http::acting::OnBehalfOf;
 use crate::http::extract::{self, typed};
 use crate::http::wait::WaitFor;
 use crate::http::{Acting, AppState, Page};
@@ -19,7 +18,7 @@ use crate::routes::v1::search::SearchInput;
 /// find it.
 #[utoipa::path(post, path = "/v1/account/search", operation_id = "searchAccount", tag = "Account",
     security(("bearer" = [])),
-    params(("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
+    params(OnBehalfOf, ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
     request_body = SearchInput,
     responses(
         (status = 200, description = "A page of records", body = Page<AccountRecordItem>),
@@ -28,7 +27,6 @@ use crate::routes::v1::search::SearchInput;
 pub async fn search_account(
     State(state): State<AppState>,
     acting: Acting,
-    purpose: Purpose,
     wait: WaitFor,
     extract::Json(body): extract::Json,
 ) -> Result<Json<Page<AccountRecordItem>>, Problem> {
@@ -39,18 +37,12 @@ pub async fn search_account(
         let beyond = || Problem::new(problem::FORBIDDEN, "The record by which you act does not open this.");
         acting.sees(&register.slug).then_some(()).ok_or_else(beyond)
     })?;
-    let (holder, projection) = match &acting.whom {
-        Whom::Person(person) => (Holder::Person(*person), "account"),
-        Whom::Organisation { ogrn } => (Holder::Organisation(ogrn.clone()), "organisations"),
-    };
     wait.hold(&state, "search").await?;
-    wait.hold(&state, projection).await?;
+    wait.hold(&state, acting.projection()).await?;
     let (db, definitions) = (state.store().db(), &knowledge.definitions);
-    let found = search::account_records(db, definitions, &query, &holder, &scope, &page).await?;
-    let look = Look::new(&acting, &purpose, Endpoint::Search);
-    for register in &scope.registers {
-        let of = found.items.iter().filter(|item| item.register == *register).map(|item| item.record);
-        look.records(&state, &knowledge, register, of).await?;
-    }
-    Ok(Json(Page::of(found, AccountRecordItem::from)))
+    let found = search::account_records(db, definitions, &query, &acting.holder(), &scope, &page).await?;
+    let page = Page::of(found, AccountRecordItem::from);
+    let shown = shown(&acting, &page.items)?;
+    disclose(&state, &acting, &Purpose::default(), Endpoint::Search, &shown).await?;
+    Ok(Json(page))
 }
