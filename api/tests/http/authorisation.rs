@@ -97,6 +97,7 @@ fn cases(record: &str) -> Vec<Case> {
     cases.extend(crate::proactive_http::cases());
     cases.extend(crate::webhooks::cases());
     cases.extend(crate::notifications::cases());
+    cases.extend(crate::projections::cases());
     cases
 }
 
