@@ -4,6 +4,7 @@ use proofs::slug::Slug;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::authorisation::Case;
 use crate::world::{LEGAL_BASIS, PURPOSE, Who, World};
 
 const NOTICES: &str = "/v1/registers/notices";
@@ -224,7 +225,7 @@ async fn no_endpoint_lets_a_body_out_unless_it_is_said_why() {
         let last = world.post(Who::System, &format!("{NOTICES}/entries"), suspend).await.expect(201);
         let wait = last["position"].to_string();
         let headers = [("wait-for", wait.as_str())];
-        let secrets = ["A777", "zzsecretzz", &world.citizen.to_string(), "Иванова"];
+        let secrets = ["A777", "zzsecretzz", "Иванова"];
         let mut shown = 0;
         for (path, item) in document["paths"].as_object().expect("paths") {
             let path = path
@@ -235,6 +236,14 @@ async fn no_endpoint_lets_a_body_out_unless_it_is_said_why() {
                 .replace("{path}", "entries/000.p/2");
             // Whatever else is named is tried with what there is.
             let path = filled(&path, &record);
+            let streams = item.pointer("/get/responses/200/content/text~1event-stream").is_some();
+            if streams {
+                for who in OFFICES {
+                    let said = streamed(&world, who, &path, &wait).await;
+                    assert!(secrets.iter().all(|secret| !said.contains(secret)), "{who:?} {path}: {said}");
+                }
+                continue;
+            }
             for method in item.as_object().expect("operations").keys().filter(|method| *method != "delete") {
                 let body = match (method.as_str(), path.ends_with("/lookup")) {
                     ("get", _) => None,
@@ -255,6 +264,27 @@ async fn no_endpoint_lets_a_body_out_unless_it_is_said_why() {
         assert!(shown >= 15, "the walk asks for nothing that would be shown: {shown}");
         world.end().await;
     }
+}
+
+/// What a stream says of all that has happened up to a position.
+async fn streamed(world: &World, who: Who, path: &str, until: &str) -> String {
+    use futures_util::StreamExt as _;
+    use tower::ServiceExt as _;
+    let token = world.token(who).expect("a token");
+    let request = axum::http::Request::builder().uri(path).header("last-event-id", "0");
+    let request = request.header("authorization", format!("Bearer {token}"));
+    let request = request.body(axum::body::Body::empty()).expect("a request");
+    let response = world.router.clone().oneshot(request).await.expect("it answers");
+    let mut chunks = response.into_body().into_data_stream();
+    let mut said = String::new();
+    let reached = format!("id: {until}\n");
+    while let Some(chunk) = chunks.next().await {
+        said.push_str(std::str::from_utf8(&chunk.expect("it does not break off")).expect("UTF-8"));
+        if said.contains(&reached) {
+            break;
+        }
+    }
+    said
 }
 
 /// A path with every parameter that is left filled with the record.
@@ -320,4 +350,62 @@ async fn run(world: &World, sql: &str) {
     let mut tx = world.store.db().begin().await.expect("it begins");
     tx.execute(sql, Vec::new()).await.expect("it runs");
     tx.commit().await.expect("it commits");
+}
+
+#[tokio::test]
+async fn nobody_writes_accesses_but_the_server() {
+    for world in World::both().await {
+        let forged = json!({ "type": "recorded", "body": { "by": { "role": "auditor" }, "department": "platform",
+            "endpoint": "entry", "purpose": "mischief", "legal_basis": "none at all" } });
+        for who in [Who::Operator, Who::System, Who::Auditor] {
+            let answer = world.post(who, "/v1/registers/accesses/entries", forged.clone()).await;
+            assert_eq!(answer.problem(403).0, "forbidden", "{who:?}");
+        }
+        assert_eq!(recorded(&world).await, Vec::<Value>::new());
+        world.end().await;
+    }
+}
+
+/// Who may ask for accesses. None of these is there: what each says of one that is, other tests show.
+pub fn cases() -> Vec<Case> {
+    let nothing = Uuid::from_u128(1);
+    let one = format!("/v1/account/accesses/{nothing}");
+    let own = |who| match who {
+        Who::Citizen | Who::OtherCitizen => 200,
+        Who::Anyone => 401,
+        _ => 403,
+    };
+    let absent = |who| match who {
+        Who::Citizen | Who::OtherCitizen => 404,
+        Who::Anyone => 401,
+        _ => 403,
+    };
+    let department = |who| match who {
+        Who::Official | Who::System => 404,
+        Who::Anyone => 401,
+        _ => 403,
+    };
+    let auditor = |who| match who {
+        Who::Auditor => 200,
+        Who::Anyone => 401,
+        _ => 403,
+    };
+    let answer = format!("/v1/departments/roads/accesses/{nothing}/answer");
+    vec![
+        Case::get("/v1/account/accesses", "/v1/account/accesses".to_owned(), own),
+        Case::get("/v1/account/accesses/{record}", one.clone(), absent),
+        Case::post(
+            "/v1/account/accesses/{record}/question",
+            format!("{one}/question"),
+            json!({ "question": "Why?" }),
+            absent,
+        ),
+        Case::post(
+            "/v1/departments/{department}/accesses/{record}/answer",
+            answer,
+            json!({ "answer": "A check." }),
+            department,
+        ),
+        Case::get("/v1/reports/accesses", "/v1/reports/accesses".to_owned(), auditor),
+    ]
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::platform::ACCESSES;
 use proofs::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -97,6 +98,10 @@ pub async fn append_entries(
     let by = actor(&caller)?;
     let (_, in_force) = state.register(&register).await?;
     let register = in_force.definition.slug.clone();
+    if register == *ACCESSES {
+        let detail = "Accesses are recorded by the server alone, as it shows what they are about.";
+        return Err(Problem::new(problem::FORBIDDEN, detail));
+    }
     let (entries, list) = input::read(body)?;
     let mut request = AppendRequest::new(register.clone(), by, entries);
     request.idempotency_key = text(&headers, "idempotency-key")?.map(str::to_owned);
