@@ -75,12 +75,12 @@ impl Reach {
     }
 
     /// Of all scopes together, by the definitions in force.
-    fn of<'a>(scopes: impl Iterator<Item = &'a Scope> + Clone, knowledge: &Knowledge) -> Self {
-        if scopes.clone().any(|scope| scope.everything) {
+    fn of(scopes: &[&Scope], knowledge: &Knowledge) -> Self {
+        if scopes.iter().any(|scope| scope.everything) {
             return Self::All;
         }
         let definitions = knowledge.definitions.iter().map(|in_force| &in_force.definition);
-        let covered = definitions.filter(|definition| scopes.clone().any(|scope| scope.covers(definition)));
+        let covered = definitions.filter(|definition| scopes.iter().any(|scope| scope.covers(definition)));
         Self::Of(covered.map(|definition| definition.slug.clone()).collect())
     }
 }
@@ -89,12 +89,14 @@ impl Basis {
     /// Of what lets someone act for another; nothing when nothing does.
     fn of(mandates: &[Mandate], knowledge: &Knowledge) -> Option<Self> {
         let widest = mandates.iter().find(|mandate| mandate.scope.everything).or(mandates.first())?;
-        let scopes = mandates.iter().map(|mandate| &mandate.scope);
+        let scopes = |takes: fn(&Scope) -> bool| -> Vec<&Scope> {
+            mandates.iter().map(|mandate| &mandate.scope).filter(|scope| takes(scope)).collect()
+        };
         Some(Self {
             register: widest.register.clone(),
             record: widest.record,
-            reads: Reach::of(scopes.clone().filter(|scope| scope.reads), knowledge),
-            acts: Reach::of(scopes.filter(|scope| scope.acts), knowledge),
+            reads: Reach::of(&scopes(|scope| scope.reads), knowledge),
+            acts: Reach::of(&scopes(|scope| scope.acts), knowledge),
         })
     }
 }

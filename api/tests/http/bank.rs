@@ -1,6 +1,7 @@
 //! A client, and the steps that it and a person take together.
 
 use api::oauth::client::{self, Added, NewClient};
+use api::oauth::encoding::with_parameters;
 use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
@@ -61,14 +62,7 @@ pub fn parameter(address: &str, name: &str) -> Option<String> {
 
 /// Sends a form.
 pub async fn form(world: &World, path: &str, basic: Option<&str>, parameters: &[(&str, &str)]) -> Answer {
-    let mut body = String::new();
-    for (name, value) in parameters {
-        let separator = if body.is_empty() { "" } else { "&" };
-        body.push_str(&format!(
-            "{separator}{name}={}",
-            value.replace('%', "%25").replace('&', "%26").replace('=', "%3D").replace('?', "%3F")
-        ));
-    }
+    let body = with_parameters("", parameters).trim_start_matches('?').to_owned();
     let mut request = Request::builder()
         .method("POST")
         .uri(path)

@@ -1,5 +1,6 @@
 //! OAuth 2.0: the flow with codes, and everything that is refused of it; on both stores.
 
+use api::oauth::encoding::with_parameters;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -240,16 +241,10 @@ async fn describe(world: &World, name: &str, value: Option<&str>, html: bool) ->
 }
 
 fn address(path: &str, parameters: &Value) -> String {
-    let mut url = format!("{path}?");
-    for (name, value) in parameters.as_object().expect("an object") {
-        url.push_str(name);
-        url.push('=');
-        for byte in value.as_str().expect("a text").bytes() {
-            url.push_str(&format!("%{byte:02X}"));
-        }
-        url.push('&');
-    }
-    url.trim_end_matches('&').to_owned()
+    let parameters = parameters.as_object().expect("an object").iter();
+    let parameters: Vec<(&str, &str)> =
+        parameters.map(|(name, value)| (name.as_str(), value.as_str().expect("a text"))).collect();
+    with_parameters(path, &parameters)
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::routes::v1::registers::records::record::fold;
 /// A person's decision.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Decision {
+pub struct DecisionBody {
     /// What the client asked, as it asked it.
     pub request: Asked,
     /// `allow` or `deny`.
@@ -61,7 +61,7 @@ pub struct DecidedDocument {
 
 /// Decides on a client's request, for oneself or for whom one acts for.
 #[utoipa::path(post, path = "/v1/oauth/authorize", operation_id = "decideAuthorisation", tag = "Consent",
-    security(("bearer" = [])), params(OnBehalfOf), request_body = Decision,
+    security(("bearer" = [])), params(OnBehalfOf), request_body = DecisionBody,
     responses(
         (status = 200, description = "Where to send the person's browser", body = DecidedDocument),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -71,7 +71,7 @@ pub async fn decide_authorisation(
     acting: Acting,
     Json(body): Json,
 ) -> Result<axum::Json<DecidedDocument>, Problem> {
-    let decision: Decision = typed(body)?;
+    let decision: DecisionBody = typed(body)?;
     let request = decision.request.clone().check(&state).await?;
     if decision.decision == Choice::Deny {
         let parameters = [("error", "access_denied")];
@@ -116,16 +116,16 @@ struct Chosen {
     valid_until: NaiveDate,
 }
 
-fn unfit(pointer: impl Into<String>, detail: &str) -> Problem {
-    let pointed = Pointed { pointer: pointer.into(), detail: detail.to_owned() };
-    Problem::invalid("The decision is not one on what was asked.").with_errors(vec![pointed])
+fn unfit(at: &str, detail: &str) -> Problem {
+    let place = Pointed { pointer: at.to_owned(), detail: detail.to_owned() };
+    Problem::invalid("The decision is not one on what was asked.").with_errors(vec![place])
 }
 
 /// What was chosen is of what was asked, concerns the person, and is for the actor to open.
 async fn chosen(
     state: &AppState,
     acting: &Acting,
-    decision: &Decision,
+    decision: &DecisionBody,
     request: &Request,
 ) -> Result<Chosen, Problem> {
     acting.person()?;

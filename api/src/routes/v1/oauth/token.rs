@@ -17,7 +17,7 @@ use crate::oauth::client::Client;
 use crate::oauth::code::{self, Redeemed};
 use crate::oauth::error::{OauthError, OauthErrorDocument};
 use crate::oauth::refresh::{self, Presented};
-use crate::problem::{Problem, ProblemDocument};
+use crate::problem::ProblemDocument;
 use crate::registry::{Reason, Refusal};
 use crate::routes::v1::registers::entries::refused;
 
@@ -141,6 +141,6 @@ async fn end(
             tracing::warn!(%consent, "a code or refresh token came twice: its consent is withdrawn");
             Err(OauthError::grant("it was used before, and so its consent was withdrawn"))
         }
-        Err(refusal) => Err(Problem::from(refused::problem(&refusal, false)).into()),
+        Err(refusal) => Err(refused::problem(&refusal, false).into()),
     }
 }
