@@ -32,6 +32,7 @@ pub mod registry;
 pub mod representation;
 pub mod routes;
 mod serve;
+pub mod statistics;
 pub mod webhooks;
 
 pub use http::limits::Rate;

@@ -1,6 +1,7 @@
 //! Settings of an installation: a TOML file, then `REESTR_…` variables, then the command line.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use figment::Figment;
@@ -29,6 +30,8 @@ pub struct Config {
     pub requests_burst: u32,
     /// May webhooks be sent to addresses that are not public, and over plain HTTP to this machine?
     pub webhooks_allow_private: bool,
+    /// People of a region's group that open statistics may tell of, at least. To lower it tells what was not told before.
+    pub statistics_threshold: NonZeroU64,
     /// Issuers of bearer tokens, besides the store's own.
     pub issuers: Vec<api::auth::IssuerConfig>,
     /// `text` or `json`.
@@ -56,6 +59,7 @@ impl Default for Config {
             requests_per_second: 1_000,
             requests_burst: 2_000,
             webhooks_allow_private: false,
+            statistics_threshold: api::statistics::Settings::default().threshold,
             issuers: Vec::new(),
             log_format: LogFormat::Text,
             log: LOG_DEFAULT.to_owned(),

@@ -55,6 +55,7 @@ impl Serving {
                 allow_private: config.webhooks_allow_private,
                 ..api::webhooks::Settings::default()
             },
+            statistics: api::statistics::Settings { threshold: config.statistics_threshold },
         });
         let proactive =
             Proactive::start(opened.registry.clone(), runner.handle(), api::proactive::Options::default());

@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::proactive;
 use crate::problem::Problem;
 use crate::registry::{InForce, Knowledge, Registry};
+use crate::statistics;
 use crate::webhooks;
 
 /// What the state is made of.
@@ -32,6 +33,8 @@ pub struct StateParts {
     pub feeds: feeds::Settings,
     /// How webhooks behave.
     pub webhooks: webhooks::Settings,
+    /// What of statistics may be told.
+    pub statistics: statistics::Settings,
 }
 
 /// The state of the server.
@@ -44,6 +47,7 @@ struct Inner {
     metrics: Metrics,
     feeds: Feeds,
     sent: Arc<webhooks::Sent>,
+    statistics: statistics::Tables,
     proactive: OnceLock<proactive::Handle>,
 }
 
@@ -53,12 +57,14 @@ impl AppState {
         let limiter = Limiter::new(parts.rate);
         let metrics = Metrics::new();
         let feeds = Feeds::new(parts.registry.clone(), parts.feeds);
+        let statistics = statistics::Tables::new(parts.statistics);
         Self(Arc::new(Inner {
             parts,
             limiter,
             metrics,
             feeds,
             sent: Arc::default(),
+            statistics,
             proactive: OnceLock::new(),
         }))
     }
@@ -73,6 +79,11 @@ impl AppState {
     /// The engine of proposals, where this process runs it.
     pub fn proactive(&self) -> Option<&proactive::Handle> {
         self.0.proactive.get()
+    }
+
+    /// Tables of statistics.
+    pub fn statistics(&self) -> &statistics::Tables {
+        &self.0.statistics
     }
 
     /// The registry.

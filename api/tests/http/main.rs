@@ -31,6 +31,7 @@ mod relatives;
 mod representation;
 mod search;
 mod servers;
+mod statistics;
 mod tokens;
 mod verifying;
 mod webhooks;

@@ -160,6 +160,7 @@ impl World {
             rate: Rate { per_second: NonZeroU32::MIN, burst: rate },
             feeds,
             webhooks,
+            statistics: api::statistics::Settings::default(),
         });
         let router = api::routes::router(state.clone());
         let mut people = Vec::new();
@@ -194,6 +195,7 @@ impl World {
             rate: Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN },
             feeds: self.state.feeds().settings(),
             webhooks: self.state.webhooks(),
+            statistics: api::statistics::Settings::default(),
         })
     }
 

@@ -1,6 +1,9 @@
 //! Counts of a register: records by status, entries by type.
 
-use eventstore::{StoreError, sql::Db};
+use eventstore::{
+    StoreError,
+    sql::{Db, Row},
+};
 use proofs::slug::Slug;
 
 use crate::{ProjectionError, select::Select};
@@ -42,4 +45,34 @@ pub async fn counts(db: &Db, register: &Slug) -> Result<Counts, ProjectionError>
         }
     }
     Ok(counts)
+}
+
+/// How many records are in one status: of one register, or of all that have such a status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusCount {
+    /// The register, where it was asked for.
+    pub register: Option<String>,
+    /// The status.
+    pub status: String,
+    /// How many.
+    pub n: u64,
+}
+
+/// Records by status, in one register or in all.
+pub async fn by_status(
+    db: &Db,
+    register: Option<&Slug>,
+    by_register: bool,
+) -> Result<Vec<StatusCount>, ProjectionError> {
+    let key = if by_register { "register, code" } else { "code" };
+    let mut select =
+        Select::live(&format!("SELECT {key}, CAST(SUM(n) AS BIGINT) AS n FROM view_count"), "view");
+    select.and("counted = {}", "status").and_some("register = {}", register);
+    let (sql, args) = select.end(&format!("GROUP BY {key} ORDER BY {key}"));
+    let rows = db.fetch_all(&sql, args).await?;
+    let count = |row: &Row| {
+        let register = by_register.then(|| row.text("register")).transpose()?;
+        Ok(StatusCount { register, status: row.text("code")?, n: row.uint("n")? })
+    };
+    rows.iter().map(count).collect()
 }

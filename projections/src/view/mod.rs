@@ -7,6 +7,6 @@ mod counts;
 mod projector;
 mod queries;
 
-pub use counts::{Count, Counts, counts};
+pub use counts::{Count, Counts, StatusCount, by_status, counts};
 pub use projector::ViewProjector;
 pub use queries::{Filter, NumberHit, ViewRecord, by_number, list, record, records};

@@ -10,6 +10,7 @@ pub mod projections;
 pub mod registers;
 pub mod reports;
 pub mod search;
+pub mod statistics;
 pub mod webhooks;
 
 use axum::extract::DefaultBodyLimit;
@@ -32,5 +33,6 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(feeds::router())
         .merge(webhooks::router())
         .routes(routes!(search::search).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
+        .routes(routes!(statistics::get_statistics))
         .routes(routes!(openapi::get_openapi))
 }
