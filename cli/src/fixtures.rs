@@ -8,6 +8,7 @@ use crate::failure::Failure;
 
 static DEPARTMENTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/departments");
 static REGISTERS: Dir = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/registers");
+static TRIGGERS: Dir = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/triggers");
 static SAMPLES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/samples");
 static PEOPLE: Dir = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/people");
 static REAL: Dir = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/real");
@@ -20,6 +21,11 @@ pub fn departments() -> Result<Vec<Value>, Failure> {
 /// Definitions of registers, by slug.
 pub fn registers() -> Result<Vec<Value>, Failure> {
     all(&REGISTERS)
+}
+
+/// Proactive rules, by slug.
+pub fn triggers() -> Result<Vec<Value>, Failure> {
+    all(&TRIGGERS)
 }
 
 /// One department.
@@ -62,7 +68,9 @@ fn one<T: DeserializeOwned>(from: &Dir, name: &str) -> Result<T, Failure> {
 }
 
 fn all(from: &Dir) -> Result<Vec<Value>, Failure> {
-    let names = from.files().filter_map(|file| file.path().file_stem()?.to_str());
+    let documents = from.files().map(include_dir::File::path);
+    let documents = documents.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let names = documents.filter_map(|path| path.file_stem()?.to_str());
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     names.into_iter().map(|name| one(from, name)).collect()

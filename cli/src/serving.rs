@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::auth::{Authenticator, TokenIssuer};
 use api::http::limits::Rate;
@@ -63,9 +64,27 @@ impl Serving {
         Ok(Self { opened, listener, runner, proactive, state, url: format!("http://{address}") })
     }
 
-    /// The projectors, to wait for.
-    pub fn projections(&self) -> projections::Handle {
-        self.runner.handle()
+    /// Waits until everything in the store was taken in: by the projections, and by the engine of proposals with what it
+    /// wrote itself and what falls due today.
+    pub async fn settle(&self, patience: Duration) -> Result<(), Failure> {
+        let store = &self.opened.store;
+        let proactive = self.proactive.handle();
+        loop {
+            let position = store.position().await.map_err(|error| Failure::because("the store", &error))?;
+            for projection in projections::projectors() {
+                let caught_up = self.runner.handle().wait_for(projection.name(), position, patience).await;
+                caught_up.map_err(|error| Failure::because("the projections did not catch up", &error))?;
+            }
+            if !proactive.wait_for(position, patience).await {
+                return Err(Failure::failed("the engine of proposals did not catch up; the log says why"));
+            }
+            let due = proactive.run_due().await;
+            due.map_err(|error| Failure::because("what falls due today could not be proposed", &error))?;
+            let after = store.position().await.map_err(|error| Failure::because("the store", &error))?;
+            if after == position {
+                return Ok(());
+            }
+        }
     }
 
     /// Says that it listens, then `after`, and serves until SIGINT or SIGTERM.

@@ -61,7 +61,7 @@ async fn the_commands_it_prints_work_when_pasted() {
     let said =
         std::fs::read_to_string(store.data().join("try/commands.txt")).expect("what it prints is kept");
     let commands: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("     ")).collect();
-    assert_eq!(commands.len(), 5, "{said}");
+    assert_eq!(commands.len(), 10, "{said}");
     let elsewhere = tempfile::tempdir().unwrap();
     let path = format!("{}:/usr/bin:/bin", binary().parent().unwrap().display());
     for command in commands {

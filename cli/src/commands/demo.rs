@@ -32,11 +32,7 @@ pub async fn run(args: Demo) -> Result<(), Failure> {
     let issuer = token_issuer(&opened).await?;
     tokens::write(&data, &mint(&issuer, &cast)?)?;
     let serving = Serving::prepare(opened, args.listen).await?;
-    let position = store.position().await.map_err(|error| Failure::because("the store", &error))?;
-    for projection in projections::projectors() {
-        let caught_up = serving.projections().wait_for(projection.name(), position, CATCH_UP).await;
-        caught_up.map_err(|error| Failure::because("the projections did not catch up", &error))?;
-    }
+    serving.settle(CATCH_UP).await?;
     let commands = try_it::write(&store, &data, &serving.url, &cast).await?;
     serving.run(&format!("\n{commands}")).await
 }

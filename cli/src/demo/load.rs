@@ -5,6 +5,7 @@ use std::path::Path;
 
 use api::registry::{Actor, AppendRequest, EntryRequest, Refusal, Registry};
 use chrono::NaiveDate;
+use domain::platform::{PLATFORM, TRIGGERS};
 use eventstore::Store;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use proofs::slug::{EntryType, Slug};
@@ -90,6 +91,7 @@ pub async fn load(
         return Ok(cast);
     }
     platform(registry, progress).await?;
+    rules(registry, progress).await?;
     sample_people(registry, &cast, people, progress).await?;
     appoint(registry, &cast).await?;
     real(registry, progress).await?;
@@ -138,6 +140,27 @@ async fn platform(registry: &Registry, progress: Progress) -> Result<(), Failure
     for register in registers {
         let what = format!("register {}", register["slug"]);
         registry.define_register(register).await.map_err(|error| because(&what, &error))?;
+        bar.add(1);
+    }
+    bar.finish();
+    Ok(())
+}
+
+/// Proactive rules. They are published before anything happens to anyone: a rule says nothing of what was before it.
+async fn rules(registry: &Registry, progress: Progress) -> Result<(), Failure> {
+    let rules = fixtures::triggers()?;
+    let bar = progress.bar("rules", rules.len() as u64);
+    for rule in rules {
+        let name = rule["slug"].as_str().unwrap_or_default().to_owned();
+        let entry = EntryRequest::Platform {
+            record: None,
+            version: None,
+            entry_type: entry_type("published")?,
+            effective_at: None,
+            body: json!({ "slug": name, "rule": rule }),
+        };
+        let key = format!("demo:trigger:{name}");
+        submit(registry, &slug(TRIGGERS)?, &slug(PLATFORM)?, key, vec![entry]).await?;
         bar.add(1);
     }
     bar.finish();

@@ -1,12 +1,13 @@
-//! Five commands to try, which work when pasted.
+//! Commands to try, which work when pasted.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use eventstore::Store;
+use eventstore::sql::Dialect;
 use proofs::slug::Slug;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::load::{Cast, REGISTER, morning};
 use crate::failure::Failure;
@@ -16,6 +17,9 @@ const PURPOSE: &str = "question of the holder about their licence";
 /// By which law.
 const LEGAL_BASIS: &str = "Federal Law 196-FZ, article 25";
 
+/// The register of the fine that is to be tried.
+const FINES: &str = "fines";
+
 /// What the examples refer to: an entry of a licence that is in the store.
 struct Example {
     number: String,
@@ -24,19 +28,23 @@ struct Example {
 
 /// Writes `try/entry.json` and `try/commands.txt`, and gives the text of the latter.
 pub async fn write(store: &Store, data: &Path, url: &str, cast: &Cast) -> Result<String, Failure> {
+    let embedded = store.db().dialect() == Dialect::Sqlite;
     let data = fs::canonicalize(data).map_err(|error| Failure::because("the data directory", &error))?;
     let here = data.join("try");
     fs::create_dir_all(&here).map_err(|error| Failure::because("the directory try", &error))?;
     let (entry, number) = licence(cast)?;
-    super::tokens::private(&here.join("entry.json"), &format!("{entry:#}\n"))?;
+    let files = [("entry.json", entry), ("fine.json", fine(cast)), ("search.json", search(cast))];
+    for (name, content) in files {
+        super::tokens::private(&here.join(name), &format!("{content:#}\n"))?;
+    }
     let example = find(store, number).await?;
-    let text = commands(&data, url, &example)?;
+    let text = commands(&data, embedded, url, cast, &example)?;
     super::tokens::private(&here.join("commands.txt"), &text)?;
     Ok(text)
 }
 
 /// A new licence for the demo's citizen, and the number of one that the samples have.
-fn licence(cast: &Cast) -> Result<(serde_json::Value, String), Failure> {
+fn licence(cast: &Cast) -> Result<(Value, String), Failure> {
     let lists = &cast.samples.lists;
     let story = cast.samples.stories.iter().find(|(register, _, _)| register.as_ref() == REGISTER);
     let (register, _, sample) =
@@ -53,6 +61,28 @@ fn licence(cast: &Cast) -> Result<(serde_json::Value, String), Failure> {
     Ok((json!({ "type": issued.entry_type, "effective_at": effective_at, "body": body }), number))
 }
 
+/// A fine for the demo's citizen, of which a rule proposes to pay less in time.
+fn fine(cast: &Cast) -> Value {
+    let day = |days| (cast.today + chrono::Days::new(days)).to_string();
+    json!({ "type": "issued", "body": {
+        "number": "18810177999999000001",
+        "subjects": [{ "role": "offender", "person": cast.citizen.record }],
+        "issued_on": day(0),
+        "offence": { "at": morning(cast.today).to_string(), "place": "улица Образцовая, дом 1", "recorded_by": "camera" },
+        "article": { "article": "12.9", "part": "2", "title": "Превышение установленной скорости движения" },
+        "amount": { "amount": "750.00", "currency": "RUB" },
+        "discounted_amount": { "amount": "562.50", "currency": "RUB" },
+        "discount_until": day(30), "appeal_until": day(10), "pay_until": day(70),
+        "issued_by": { "unit": "ЦАФАП ОДД ГИБДД (образец)" },
+    } })
+}
+
+/// The fines of the demo's citizen, by name.
+fn search(cast: &Cast) -> Value {
+    let words: Vec<String> = ["family", "given"].iter().filter_map(|name| cast.citizen.field(name)).collect();
+    json!({ "query": words.join(" "), "registers": [FINES] })
+}
+
 async fn find(store: &Store, number: String) -> Result<Example, Failure> {
     let register: Slug = REGISTER.parse().map_err(|error| Failure::because(REGISTER, &error))?;
     let failed = |error| Failure::because("the store", &error);
@@ -63,38 +93,59 @@ async fn find(store: &Store, number: String) -> Result<Example, Failure> {
     Ok(Example { number, index })
 }
 
-fn commands(data: &Path, url: &str, example: &Example) -> Result<String, Failure> {
-    let header = |role: &str| quoted(&format!("@{}", data.join("headers").join(role).display()));
-    let entry = quoted(&format!("@{}", data.join("try/entry.json").display()));
+fn commands(
+    data: &Path,
+    embedded: bool,
+    url: &str,
+    cast: &Cast,
+    example: &Example,
+) -> Result<String, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::because("this program", &error))?;
     let program = quoted(&program.display().to_string());
-    let registers = format!("{url}/v1/registers/{REGISTER}");
-    let number = example.number.replace(' ', "%20");
-    let list = [
+    let curl = |role: &str| {
+        format!("curl -sS -H {}", quoted(&format!("@{}", data.join("headers").join(role).display())))
+    };
+    let file = |name: &str| {
+        let path = quoted(&format!("@{}", data.join("try").join(name).display()));
+        format!("-H 'Content-Type: application/json' --data {path}")
+    };
+    let why = format!("-H 'Purpose: {PURPOSE}' -H 'Legal-Basis: {LEGAL_BASIS}'");
+    let (department, official, citizen) = (curl("department"), curl("official"), curl("citizen"));
+    let (entry, fine, search) = (file("entry.json"), file("fine.json"), file("search.json"));
+    let (number, index) = (example.number.replace(' ', "%20"), example.index);
+    let (v1, person) = (format!("{url}/v1"), cast.citizen.record);
+    let store = quoted(&data.display().to_string());
+    let mut list = vec![
         (
             "append an entry to a register, as the department that owns it",
-            format!(
-                "curl -sS -H {} -H 'Content-Type: application/json' -H 'Idempotency-Key: try-1' \
-                 --data {entry} {registers}/entries",
-                header("department")
-            ),
+            format!("{department} -H 'Idempotency-Key: try-1' {entry} {v1}/registers/{REGISTER}/entries"),
+        ),
+        ("read an account, as a citizen", format!("{citizen} {v1}/account/records")),
+        (
+            "look up a licence by its number, as anyone",
+            format!("curl -sS {v1}/registers/{REGISTER}/numbers/{number}"),
         ),
         (
-            "read an account, as a citizen",
-            format!("curl -sS -H {} {url}/v1/account/records", header("citizen")),
+            "follow an entry to its receipt, as the department, which says why",
+            format!("{department} {why} {v1}/registers/{REGISTER}/entries/{index}/receipt"),
         ),
-        ("look up a licence by its number, as anyone", format!("curl -sS {registers}/numbers/{number}")),
         (
-            "follow an entry to its receipt, as the department",
-            format!(
-                "curl -sS -H {} -H 'Purpose: {PURPOSE}' -H 'Legal-Basis: {LEGAL_BASIS}' \
-                 {registers}/entries/{}/receipt",
-                header("department"),
-                example.index
-            ),
+            "fine the citizen, as the department: a rule proposes to pay less in time",
+            format!("{department} -H 'Idempotency-Key: try-2' {fine} {v1}/registers/{FINES}/entries"),
+        ),
+        ("read what is proposed and why, as the citizen", format!("{citizen} {v1}/account/offers")),
+        ("look for the citizen by name, as an official", format!("{official} {why} {search} {v1}/search")),
+        ("read who looked, as the citizen", format!("{citizen} {v1}/account/accesses")),
+        (
+            "ask rule by rule why the citizen has or lacks an offer, as the operator",
+            format!("{program} trigger explain --person {person} --data {store}"),
         ),
         ("audit everything, as anyone", format!("{program} audit --url {url}")),
     ];
+    if !embedded {
+        // A database's URL may hold a password, which is not to be printed.
+        list.retain(|(_, command)| !command.contains(" trigger explain "));
+    }
     let mut text = String::from("try, in another terminal:\n");
     for ((what, command), number) in list.into_iter().zip(1..) {
         // Writing to a String cannot fail.
