@@ -12,9 +12,10 @@ fn noon(day: &str) -> Timestamp {
 }
 
 impl Town {
+    /// What the calendar does on a day, of what was taken in before it.
     async fn days(&mut self, day: &str) -> api::proactive::Ran {
-        self.world.clock.set(noon(day));
         self.settle().await;
+        self.world.clock.set(noon(day));
         self.engine.run_due().await.expect("it runs")
     }
 }
@@ -123,8 +124,8 @@ async fn another_date_takes_the_offer_back_and_falls_due_itself() {
         town.append(
             "persons",
             Some(person),
-            "amended",
-            json!({ "birth_date": "2012-06-20", "reason": "by the act" }),
+            "corrected",
+            json!({ "corrects": 1, "birth_date": "2012-06-20", "reason": "by the act" }),
         )
         .await;
         town.settle().await;

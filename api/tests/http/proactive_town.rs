@@ -209,7 +209,7 @@ fn civil(slug: &str, roles: &[&str]) -> Value {
 
 /// The register in which a rule provides.
 fn allowances() -> Value {
-    let mut definition = crate::world::definition("allowances", "woods", "restricted");
+    let mut definition = crate::world::definition("allowances", "roads", "restricted");
     definition["number"]["pattern"] = json!("^[A-Z][0-9]+$");
     definition
 }

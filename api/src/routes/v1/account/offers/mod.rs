@@ -55,6 +55,10 @@ fn open(state: &AppState, offer: &Offer) -> Result<(), Problem> {
     let closed = |why: &str| Err(Problem::new(problem::OFFER_CLOSED, why));
     let over = offer.expires_on().is_some_and(|last| last < state.store().clock().now().date());
     match (offer.stage(), offer.status.as_str()) {
+        // Between the offer and what it provides there is a moment in which neither yes nor no would mean anything.
+        (Stage::Open, _) if offer.effect() == "provide" => {
+            closed("What is offered is being provided without being asked for.")
+        }
         (Stage::Open, _) if over => closed("The offer's last day has passed."),
         (Stage::Open, _) => Ok(()),
         (Stage::Accepted, _) => closed("The offer was accepted already."),
