@@ -4,3 +4,4 @@ pub mod html;
 pub mod landing;
 pub mod problems;
 pub mod reference;
+pub mod statistics;

@@ -40,6 +40,8 @@ pub fn router(state: AppState) -> Router {
         .route("/", get(pages::landing::landing))
         .route("/style.css", get(pages::landing::style))
         .route("/docs", get(pages::reference::reference))
+        .route("/statistics", get(pages::statistics::statistics))
+        .route("/statistics/{register}", get(pages::statistics::register))
         .route("/problems", get(pages::problems::problems))
         .route("/problems/{slug}", get(pages::problems::problem));
     described

@@ -57,12 +57,12 @@ async fn regions_are_told_when_a_month_is_over_and_small_groups_are_not() {
         settle(&world, 1_300, "", 4).await;
         let by_region = "?register=permits&by=region";
         let now = table(&world, by_region).await;
-        assert_eq!((&now["until"], rows(&now).len()), (&Value::Null, 0), "the month is not over");
+        assert_eq!((&now["until"], rows(&now).len()), (&json!("2026-05"), 0), "June is not over");
         assert_eq!(rows(&table(&world, "?register=permits&by=month").await), ["2026-06 33"]);
 
         world.clock.advance(MONTH_MILLIS);
         // Nothing new was recorded: there may be more of June to come, from a clock that is behind.
-        assert_eq!(table(&world, by_region).await["until"], Value::Null);
+        assert_eq!(table(&world, by_region).await["until"], "2026-05");
         settle(&world, 1_400, "Алтай", 8).await;
         // Three and four people are fewer than ten: those of Tver go with them.
         let june = table(&world, by_region).await;
@@ -126,4 +126,41 @@ async fn a_table_that_is_not_there_is_said_so() {
     world.get(Who::Anyone, "/v1/statistics?register=%00").await.problem(400);
     world.end().await;
     other.end().await;
+}
+
+#[tokio::test]
+async fn the_pages_have_the_same_figures_in_both_languages() {
+    for world in World::both().await {
+        settle(&world, 1_000, "Москва", 15).await;
+        settle(&world, 1_100, "<b>Тверь</b>", 10).await;
+        world.clock.advance(MONTH_MILLIS);
+        settle(&world, 1_200, "Алтай", 3).await;
+        // The pages wait for nothing.
+        table(&world, "?register=permits").await;
+        table(&world, "?register=permits&by=status").await;
+        let all = world.get(Who::Anyone, "/statistics").await;
+        assert_eq!((all.status.as_u16(), all.header("cache-control")), (200, "public, max-age=60"));
+        let text = all.text();
+        assert!(text.contains("<html lang=\"ru\">") && text.contains("lang=\"en\">In English</a>"), "{text}");
+        let row = "<a href=\"/statistics/permits\">По-русски: permits</a></th><td>28</td><td>28</td>";
+        assert!(text.contains(row), "{text}");
+        let one = world.get(Who::Anyone, "/statistics/permits?language=en").await;
+        let text = one.text();
+        for part in [
+            "<html lang=\"en\">",
+            "<h1>permits</h1>",
+            "<th scope=\"row\">Valid</th><td>28</td>",
+            "<th scope=\"row\">Issued</th><td>28</td>",
+            "<th scope=\"row\">2026-07</th><td>3</td>",
+            "<th scope=\"row\">Москва</th><td>15</td>",
+            "<th scope=\"row\">&lt;b&gt;Тверь&lt;/b&gt;</th><td>10</td>",
+            "the last being 2026-06",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("Алтай"));
+        world.get(Who::Anyone, "/statistics/no-such").await.problem(404);
+        world.get(Who::Anyone, "/statistics?language=de").await.problem(400);
+        world.end().await;
+    }
 }
