@@ -1,5 +1,6 @@
 //! End-to-end tests: the real binary, real stores, loopback. They mirror what the README and the guides promise.
 
+mod accesses;
 mod append;
 mod audit;
 mod busy;

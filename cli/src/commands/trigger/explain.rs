@@ -51,8 +51,15 @@ pub async fn run(args: ExplainArgs) -> Result<(), Failure> {
     if !explained.reachable {
         line("  nothing can be offered: there is no account in force, or a death is recorded");
     }
-    for rule in &explained.rules {
+    let (looked, others): (Vec<_>, Vec<_>) = explained.rules.iter().partition(|rule| !rule.causes.is_empty());
+    for rule in looked {
         told(rule);
+    }
+    if !others.is_empty() {
+        line("\nnothing has made these rules look at this person");
+        for rule in others {
+            line(&format!("  {}: {}", rule.slug, rule.title.en));
+        }
     }
     Ok(())
 }
@@ -83,9 +90,6 @@ fn told(rule: &RuleExplained) {
     let retired = rule.retired_at.map_or_else(String::new, |at| format!(", retired {at}"));
     let off = if rule.switched_off { ", switched off by the person" } else { "" };
     line(&format!("\n{} (version {}{retired}{off}): {}", rule.slug, rule.version, rule.title.en));
-    if rule.causes.is_empty() {
-        line("  nothing has made it look at this person");
-    }
     for cause in &rule.causes {
         line(&format!("  {}", cause_words(cause)));
     }
