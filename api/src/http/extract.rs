@@ -203,10 +203,14 @@ async fn arrived<S: Send + Sync>(request: Request, state: &S, within: Duration) 
 
 /// The JSON document of a body whose shape is `T`.
 pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    let bad =
+        || Problem::invalid("The body has not the members that the reference lists, or not of their types.");
+    // serde takes a list for an object too, by the order of its members.
+    if !value.is_object() {
+        return Err(bad());
+    }
     // serde's message may repeat a value, so it is not shown.
-    serde_json::from_value(value).map_err(|_| {
-        Problem::invalid("The body has not the members that the reference lists, or not of their types.")
-    })
+    serde_json::from_value(value).map_err(|_| bad())
 }
 
 #[cfg(test)]

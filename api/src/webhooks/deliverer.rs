@@ -142,10 +142,10 @@ impl Keeper {
     async fn begin(&mut self, id: Uuid) -> Result<(), StoreError> {
         let Some(webhook) = rows::one(self.state.store(), id).await? else { return Ok(()) };
         let (stop, stopped) = watch::channel(false);
-        let (changed, changes) = watch::channel(webhook.revision);
+        let (changed, news) = watch::channel(webhook.revision);
         let sender =
             Sender::new(&self.state, self.client.clone(), webhook, self.holder, Arc::clone(&self.sent));
-        let task = tokio::spawn(sender.run(stopped, changes));
+        let task = tokio::spawn(sender.run(stopped, news));
         self.running.insert(id, Running { stop, changed, task });
         Ok(())
     }

@@ -133,8 +133,10 @@ impl Queue {
 
     async fn insert(&self, tx: &mut Tx, queued: &[Queued]) -> Result<(), StoreError> {
         let mut values = JsonRows::new();
-        for one in queued {
-            let id = new_uuid(&self.store);
+        // Those of one millisecond differ by chance: sorted, they list in the order of their entries.
+        let mut ids: Vec<Uuid> = queued.iter().map(|_| new_uuid(&self.store)).collect();
+        ids.sort_unstable();
+        for (id, one) in ids.into_iter().zip(queued) {
             values.push(args![id, one.event, one.position, one.person, one.kind, one.next_at]);
         }
         let columns = [

@@ -297,7 +297,68 @@ async fn a_stream_ends_with_the_token_and_with_the_office() {
     }
 }
 
-/// Over real connections: one that is open does not hold up the end, and one that is not read is cut.
+/// What another server appends is told here too.
+#[tokio::test]
+async fn a_stream_tells_of_what_other_servers_append() {
+    for world in World::both().await {
+        let there = world.another(31).await;
+        let mut listener = Listener::open(&world, Who::Citizen, "/v1/events", None).await;
+        for number in ["A001", "A002", "A003"] {
+            let made =
+                crate::world::append(there.registry(), "permits", "roads", "issued", world.body(number))
+                    .await;
+            assert_eq!(listener.event().await.0, made.appended.position);
+        }
+        there.store().close().await;
+        world.end().await;
+    }
+}
+
+/// Over a real connection: a client that does not read is cut off, however much the kernel would keep for it.
+#[tokio::test]
+async fn a_connection_that_is_not_read_is_cut() {
+    for world in World::both_with(quick(), api::webhooks::Settings::default()).await {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move { drop(stopped.await) };
+        let serving = tokio::spawn(api::serve(listener, world.state.clone(), shutdown));
+        let mut stream = connect(address, &world.token(Who::System).expect("a token")).await;
+        while world.state.feeds().streams() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut letter = b'A';
+        while world.state.feeds().streams() > 0 {
+            assert!(letter <= b'Z', "26,000 events were written to a client that reads none");
+            append_many(&world, char::from(letter)).await;
+            letter += 1;
+        }
+        // What is left in between comes, and then the end; a reset is one too.
+        let mut left = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut left)).await.expect("it was cut");
+        assert!(ended.is_err() || !left.ends_with(b"0\r\n\r\n"), "it was cut, not ended");
+        drop(stop);
+        serving.await.expect("it ends");
+        world.end().await;
+    }
+}
+
+/// 1,000 permits at once.
+async fn append_many(world: &World, letter: char) {
+    use api::registry::{Actor, AppendRequest, EntryRequest};
+    let entry = |number: u32| EntryRequest::Platform {
+        record: None,
+        version: None,
+        entry_type: "issued".parse().expect("a type"),
+        effective_at: None,
+        body: world.body(&format!("{letter}{number:03}")),
+    };
+    let by = Actor::local("roads".parse().expect("a slug"));
+    let request = AppendRequest::new("permits".parse().expect("a slug"), by, (0..1_000).map(entry).collect());
+    world.registry.append(request).await.expect("they are appended");
+}
+
+/// Over a real connection: a stream that is open does not hold up the end.
 #[tokio::test]
 async fn streams_end_with_the_server() {
     for world in World::both().await {
@@ -328,7 +389,10 @@ async fn streams_end_with_the_server() {
 }
 
 async fn connect(address: SocketAddr, token: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    // The kernel keeps as little as it can for who does not read.
+    socket.set_recv_buffer_size(4_096).expect("it is set");
+    let mut stream = socket.connect(address).await.expect("a connection");
     let request = format!("GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("it is sent");
     stream

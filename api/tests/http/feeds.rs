@@ -103,7 +103,7 @@ async fn bodies_are_for_those_who_may_see_them_and_are_written_down() {
         let accesses = recorded(&world).await.len();
         let path = format!("/v1/entries?after={before}&bodies=true");
         let refused = world.send_just(Who::Official, "GET", &path, &[], None).await;
-        assert_eq!(refused.problem(403).0, "purpose-required");
+        assert_eq!(refused.problem(400).0, "purpose-required");
         let unasked =
             world.send_just(Who::Official, "GET", &format!("/v1/entries?after={before}"), &[], None).await;
         assert_eq!(unasked.status, 200);

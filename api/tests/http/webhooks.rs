@@ -151,19 +151,16 @@ async fn entries_are_sent_in_order_and_signed() {
             all.len() == 20 && all.iter().all(|one| one.state == DeliveryState::Delivered)
         })
         .await;
-        let page =
-            world.get(Who::Official, &format!("/v1/webhooks/{id}/deliveries?limit=15")).await.expect(200);
-        assert_eq!(page["items"].as_array().map(Vec::len), Some(15));
-        let next = page["next"].as_str().expect("more");
-        let page = world
-            .get(Who::Official, &format!("/v1/webhooks/{id}/deliveries?cursor={next}"))
-            .await
-            .expect(200);
-        assert_eq!(page["items"].as_array().map(Vec::len), Some(5));
-        assert_eq!(
-            (&page["items"][4]["position"], &page["items"][4]["state"]),
-            (&json!(positions[0]), &json!("delivered"))
-        );
+        let path = format!("/v1/webhooks/{id}/deliveries");
+        let first = world.get(Who::Official, &format!("{path}?limit=15")).await.expect(200);
+        let next = first["next"].as_str().expect("more");
+        let second = world.get(Who::Official, &format!("{path}?cursor={next}")).await.expect(200);
+        assert!(second["next"].is_null());
+        let items = [&first, &second].map(|page| page["items"].as_array().expect("items").clone()).concat();
+        let mut listed: Vec<u64> = items.iter().filter_map(|item| item["position"].as_u64()).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, positions);
+        assert!(items.iter().all(|item| item["state"] == "delivered" && item["last_status"] == 200));
         assert_eq!(recorded(&world).await, Vec::<Value>::new(), "statements are no access");
         deliverer.stop().await;
         world.end().await;

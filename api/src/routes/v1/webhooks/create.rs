@@ -81,9 +81,14 @@ async fn check(state: &AppState, caller: &Caller, owner: Slug, input: WebhookInp
     let mut fault = |pointer: &str, detail: String| {
         faults.push(Pointed { pointer: pointer.to_owned(), detail });
     };
-    if let Err(error) = Target::parse(&input.url, state.webhooks().allow_private) {
-        fault("/url", format!("The URL {error}."));
-    }
+    // As the URL parser writes it, so that what is shown is what is sent to.
+    let url = match Target::parse(&input.url, state.webhooks().allow_private) {
+        Ok(target) => target.url().to_string(),
+        Err(error) => {
+            fault("/url", format!("The URL {error}."));
+            String::new()
+        }
+    };
     let kind = input.kind.unwrap_or(WebhookKind::Entries);
     if kind == WebhookKind::Notifications && caller.role() != Role::Operator {
         let detail = "People are notified by the operator's webhooks.";
@@ -121,7 +126,9 @@ async fn check(state: &AppState, caller: &Caller, owner: Slug, input: WebhookInp
     };
     let bodies =
         grounds.filter(|_| input.bodies).map(|(purpose, legal_basis)| Grounds { purpose, legal_basis });
-    let (url, channel, created_by) = (input.url, input.channel, caller.client.clone());
+    // A token's subject may have characters that no text that is stored has.
+    let created_by = caller.client.replace(char::is_control, "\u{fffd}");
+    let channel = input.channel;
     Ok(New { owner, kind, channel, url, registers, bodies, after, created_by })
 }
 
