@@ -128,7 +128,7 @@ async fn repeat_gives_the_same(server: &Server, store: &Store, token: &str, ackn
     }
 }
 
-async fn kill(id: u32) {
+pub async fn kill(id: u32) {
     let killed = tokio::process::Command::new("kill").args(["-KILL", &id.to_string()]).status().await;
     assert!(killed.unwrap().success());
 }

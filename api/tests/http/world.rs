@@ -378,7 +378,7 @@ pub async fn found(store: &Store) -> Registry {
 }
 
 /// The registers that the engine keeps itself, but for the two that are made with the store.
-fn platform_registers() -> Vec<Value> {
+pub fn platform_registers() -> Vec<Value> {
     let folder = format!("{}/../fixtures/registers", env!("CARGO_MANIFEST_DIR"));
     let files = std::fs::read_dir(&folder).expect("the folder is there");
     let mut names: Vec<String> = files

@@ -275,7 +275,9 @@ mod tests {
             }).collect();
             let many = Many { persons, minutes };
             let mut found: Vec<_> = many_persons(&looks, many).into_iter().map(|run| {
-                let positions = run.pattern.accesses.iter().map(|record| (record.as_u128() - 1_000) as u64);
+                let positions = run.pattern.accesses.iter().map(|record| {
+                    u64::try_from(record.as_u128() - 1_000).unwrap()
+                });
                 (run.pattern.official, positions.collect::<BTreeSet<_>>(), run.peak)
             }).collect();
             found.sort_by_key(|(official, looks, _)| (*official, looks.first().copied()));
