@@ -168,7 +168,7 @@ async fn the_runner_follows_and_stops() {
         assert!(handle.wait_for(position, crate::proactive_town::PATIENCE).await);
         assert_eq!(town.offers(mother).await.len(), 1);
         town.world.clock.set(noon("2026-06-02"));
-        assert_eq!(handle.run_due().await.expect("it runs").proposed, 1);
+        handle.run_due().await.expect("it runs");
         assert_eq!(town.offers(young).await.len(), 1);
         let state = handle.state();
         assert_eq!((state.counts.proposed, state.failures, state.last_error), (2, 0, None));

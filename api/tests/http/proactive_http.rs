@@ -1,81 +1,64 @@
 //! Offers, requests, tasks and settings over HTTP: what a person and an official do, and what is refused.
 
+use api::proactive::Engine;
 use domain::platform::REQUESTS;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::authorisation::Case;
-use crate::proactive_town::{Town, a_set, an_allowance, on_birth, subject};
+use crate::proactive_town::{Town, a_set, an_allowance, on_birth, on_birthday, settle, subject};
+use crate::relatives;
 use crate::world::Who;
+
+fn own(who: Who) -> u16 {
+    match who {
+        Who::Citizen | Who::OtherCitizen => 200,
+        Who::Anyone => 401,
+        _ => 403,
+    }
+}
+
+fn own_none(who: Who) -> u16 {
+    if own(who) == 200 { 404 } else { own(who) }
+}
+
+fn works(who: Who) -> u16 {
+    match who {
+        Who::Official | Who::System => 200,
+        Who::Anyone => 401,
+        _ => 403,
+    }
+}
+
+fn works_none(who: Who) -> u16 {
+    if works(who) == 200 { 404 } else { works(who) }
+}
+
+fn decides_none(who: Who) -> u16 {
+    if who == Who::System { 403 } else { works_none(who) }
+}
 
 /// Cases for the table of who may do what.
 pub fn cases() -> Vec<Case> {
     let nothing = Uuid::from_u128(1);
-    let offer = format!("/v1/account/offers/{nothing}");
-    let template = "/v1/account/offers/{offer}";
-    fn own(who: Who) -> u16 {
-        match who {
-            Who::Citizen | Who::OtherCitizen => 200,
-            Who::Anyone => 401,
-            _ => 403,
-        }
-    }
-    fn none(who: Who) -> u16 {
-        if own(who) == 200 { 404 } else { own(who) }
-    }
-    fn works(who: Who) -> u16 {
-        match who {
-            Who::Official | Who::System => 200,
-            Who::Anyone => 401,
-            _ => 403,
-        }
-    }
-    fn works_none(who: Who) -> u16 {
-        if works(who) == 200 { 404 } else { works(who) }
-    }
-    fn decides(who: Who) -> u16 {
-        if who == Who::System { 403 } else { works_none(who) }
-    }
+    let offer = |end: &str| format!("/v1/account/offers/{nothing}{end}");
     let task = format!("/v1/departments/roads/tasks/{nothing}");
-    let case = |method, template, url: &str, body: Option<Value>, status| {
-        Case::of(method, template, url.to_owned(), body, status)
-    };
+    let (settings, off) = ("/v1/account/settings/proposals", json!({ "off": ["family"] }));
+    let withdraw = "/v1/account/requests/{record}/withdraw";
+    let tasks = "/v1/departments/{department}/tasks";
+    let one = "/v1/departments/{department}/tasks/{record}";
     vec![
-        case("GET", "/v1/account/offers", "/v1/account/offers", None, own),
-        case("GET", template, &offer, None, none),
-        case("POST", "/v1/account/offers/{offer}/seen", &format!("{offer}/seen"), None, none),
-        case("POST", "/v1/account/offers/{offer}/accept", &format!("{offer}/accept"), Some(json!({})), none),
-        case(
-            "POST",
-            "/v1/account/offers/{offer}/decline",
-            &format!("{offer}/decline"),
-            Some(json!({})),
-            none,
-        ),
-        case(
-            "POST",
-            "/v1/account/requests/{record}/withdraw",
-            &format!("/v1/account/requests/{nothing}/withdraw"),
-            Some(json!({})),
-            none,
-        ),
-        case("GET", "/v1/account/settings/proposals", "/v1/account/settings/proposals", None, own),
-        case(
-            "PUT",
-            "/v1/account/settings/proposals",
-            "/v1/account/settings/proposals",
-            Some(json!({ "off": ["family"] })),
-            own,
-        ),
-        case("GET", "/v1/departments/{department}/tasks", "/v1/departments/roads/tasks", None, works),
-        case("GET", "/v1/departments/{department}/tasks/{record}", &task, None, works_none),
-        case(
-            "POST",
-            "/v1/departments/{department}/tasks/{record}",
-            &task,
-            Some(json!({ "action": "take" })),
-            decides,
-        ),
+        Case::get("/v1/account/offers", "/v1/account/offers".to_owned(), own),
+        Case::get("/v1/account/offers/{offer}", offer(""), own_none),
+        Case::of("POST", "/v1/account/offers/{offer}/seen", offer("/seen"), None, own_none),
+        Case::post("/v1/account/offers/{offer}/accept", offer("/accept"), json!({}), own_none),
+        Case::post("/v1/account/offers/{offer}/decline", offer("/decline"), json!({}), own_none),
+        Case::post(withdraw, format!("/v1/account/requests/{nothing}/withdraw"), json!({}), own_none),
+        Case::get(settings, settings.to_owned(), own),
+        Case::of("PUT", settings, settings.to_owned(), Some(off), own),
+        Case::get(tasks, "/v1/departments/roads/tasks".to_owned(), works),
+        Case::get(one, task.clone(), works_none),
+        Case::post(one, task, json!({ "action": "take" }), decides_none),
     ]
 }
 
@@ -305,6 +288,80 @@ async fn an_offer_whose_day_has_passed_is_not_accepted_though_nobody_ended_it_ye
         assert_eq!(
             (kind.as_str(), &document["detail"]),
             ("offer-closed", &json!("The offer's last day has passed."))
+        );
+        town.end().await;
+    }
+}
+
+/// A parent answers for a minor child: the entries say who did it and for whom, and reading for another leaves a trace.
+#[tokio::test]
+async fn a_parent_answers_for_a_child() {
+    for world in crate::world::World::both().await {
+        relatives::found(&world).await;
+        let mut engine = Engine::new(world.registry.clone(), world.projections());
+        let mut rule = on_birthday("school-at-7", "7Y");
+        rule["effect"] = a_set();
+        rule["effect"]["set"]["services"][0]["values"] = json!({ "child": "person.record" });
+        rule["effect"]["set"]["services"][1]["values"] = json!({});
+        let body = json!({ "slug": "school-at-7", "rule": rule });
+        crate::world::append(&world.registry, "triggers", "platform", "published", body).await;
+        let child = relatives::person(&world, "Малая", "2019-06-03").await;
+        let mother = relatives::person(&world, "Мать", "1990-01-01").await;
+        relatives::birth(&world, child, mother, "2019-06-03").await;
+        settle(&mut engine).await;
+        relatives::on(&world, "2026-06-03");
+        assert_eq!(engine.run_due().await.expect("it runs").proposed, 1);
+        let position = world.store.position().await.expect("a position");
+        let (token, whom) = (relatives::token(&world, mother), format!("person={child}"));
+        let ask = |whom, method, path: String, body| {
+            let (world, token) = (&world, &token);
+            async move { relatives::ask(world, token, whom, method, &path, body).await }
+        };
+        let list = format!("/v1/account/offers?wait_for={position}");
+        assert!(
+            ask(None, "GET", list.clone(), None).await.expect(200)["items"].as_array().unwrap().is_empty()
+        );
+        let found = ask(Some(whom.as_str()), "GET", list, None).await.expect(200);
+        let offer = found["items"][0]["offer"].as_str().expect("an offer").to_owned();
+        let accept = format!("/v1/account/offers/{offer}/accept");
+        ask(None, "POST", accept.clone(), Some(json!({}))).await.problem(404);
+        let accepted = ask(Some(whom.as_str()), "POST", accept, Some(json!({}))).await.expect(200);
+        assert_eq!(accepted["requests"].as_array().unwrap().len(), 2);
+        for record in [offer.as_str(), accepted["requests"][0]["request"].as_str().unwrap()] {
+            let entries = world.store.read_record(record.parse().unwrap()).await.unwrap();
+            let body: Value = serde_json::from_slice(entries.last().unwrap().body.as_ref().unwrap()).unwrap();
+            assert_eq!((&body["by"], &body["on_behalf"]), (&json!(mother), &json!({ "person": child })));
+        }
+        let accesses = "accesses".parse().unwrap();
+        let looked = world.store.read_register(&accesses, 0, 100).await.unwrap();
+        let looked: Vec<Value> = looked
+            .iter()
+            .map(|entry| serde_json::from_slice(entry.body.as_ref().unwrap()).unwrap())
+            .collect();
+        assert!(
+            looked.iter().any(|body| body["endpoint"] == "offer" && body["by"]["person"] == json!(mother))
+        );
+        world.end().await;
+    }
+}
+
+/// What became of an offer may itself make a rule look.
+#[tokio::test]
+async fn a_declined_offer_is_a_cause() {
+    for mut town in Town::both().await {
+        let mut rule = on_birth("after-a-no", json!({ "inform": {} }));
+        rule["cause"] = json!({ "entry": { "register": "offers", "types": ["declined"] } });
+        rule["for"] = json!("subject:addressee");
+        rule["when"] = json!("cause.content.rule.slug == 'birth-set'");
+        town.publish(rule).await;
+        let offer = offered(&mut town).await;
+        let url = format!("/v1/account/offers/{offer}/decline");
+        town.world.post(Who::Citizen, &url, json!({})).await.expect(200);
+        town.settle().await;
+        let offers = town.offers(town.world.citizen).await;
+        assert_eq!(
+            offers.iter().map(|offer| offer.rule_slug.as_str()).collect::<Vec<_>>(),
+            ["after-a-no", "birth-set"]
         );
         town.end().await;
     }

@@ -215,6 +215,7 @@ fn allowances() -> Value {
 }
 
 /// A rule on births, for the mother.
+#[expect(clippy::needless_pass_by_value, reason = "an effect is written where it is given")]
 pub fn on_birth(slug: &str, effect: Value) -> Value {
     json!({
         "slug": slug, "title": title(slug), "situation": "birth-of-a-child", "kind": "family", "department": "roads",

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
-use domain::trigger::InForceRule;
 use domain::trigger::rule::CauseRule;
+use domain::trigger::{InForceRule, SceneRecord};
 use projections::{dates, offers};
 use uuid::Uuid;
 
@@ -97,6 +97,10 @@ impl Engine {
             range.after = Some((last.day, last.record));
             ran.dates += page.len() as u64;
             ran.proposed += self.run_page(rule, &page, position).await?;
+            if self.is_stopping() {
+                // The cursor stays where it is: whoever goes on finds what was made.
+                return Ok(());
+            }
             if page.len() < PAGE_DATES as usize {
                 break;
             }
@@ -144,7 +148,7 @@ impl Engine {
         // Also whom an entry named that names them no more: each cause is judged as of its own position.
         let mut persons = BTreeSet::new();
         for candidate in &candidates {
-            persons.extend(now.record(candidate.record).map(|record| record.people()).unwrap_or_default());
+            persons.extend(now.record(candidate.record).map(SceneRecord::people).unwrap_or_default());
             if let What::Entry { version } = candidate.what {
                 persons.extend(
                     library
@@ -174,8 +178,10 @@ impl Engine {
                 let page = offers::expiring(self.store().db(), status, today, after, PAGE_OFFERS).await?;
                 let Some(last) = page.last() else { break };
                 after = last.expires_on.map(|day| (day, last.record));
-                for offer in &page {
-                    expired += u64::from(self.answer(offer.record, "expired", json!({})).await?);
+                let records: Vec<Uuid> = page.iter().map(|offer| offer.record).collect();
+                expired += self.answer_all(&records, "expired", &json!({})).await?;
+                if self.is_stopping() {
+                    break;
                 }
             }
         }

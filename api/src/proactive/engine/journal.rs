@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use domain::platform::{OFFERS, REQUESTS};
-use domain::trigger::Rules;
-use domain::trigger::rule::CauseRule;
+use domain::trigger::{InForceRule, Rules, SceneRecord};
 use eventstore::StoredEntry;
 use proofs::slug::Slug;
 use serde_json::json;
@@ -100,24 +100,23 @@ impl Engine {
         }
         let mut library = Library::default();
         library.read(self.registry(), within.iter().map(|entry| entry.record())).await?;
+        let mut through = Vec::with_capacity(dated.len());
         for rule in &dated {
-            let through = self.through(rule).await?.max(made_on);
-            for entry in within.iter().filter(|entry| rule.changed_position < entry.position) {
-                let CauseRule::Date(cause) = &rule.rule.rule().cause else { continue };
-                if cause.register != entry.register {
-                    continue;
-                }
-                let Some(after) = library.after(entry.record(), Some(entry.version())) else { continue };
-                let before = (entry.version() > 1)
-                    .then(|| library.after(entry.record(), Some(entry.version() - 1)))
-                    .flatten()
-                    .filter(|before| rule.rule.looks_at(before));
-                let base = rule.rule.base_of(&after);
-                let is_new = before.is_none_or(|before| rule.rule.base_of(&before) != base);
-                let due = base.and_then(|base| rule.rule.period()?.due(base));
-                let (Some(base), Some(due)) = (base.filter(|_| is_new), due) else { continue };
+            through.push(self.through(rule).await?.max(made_on));
+        }
+        for entry in within {
+            let after = library.after(entry.record(), Some(entry.version()));
+            let before =
+                (entry.version() > 1).then(|| library.after(entry.record(), Some(entry.version() - 1)));
+            let Some(after) = after else { continue };
+            for (rule, through) in dated.iter().zip(&through) {
                 let recorded = entry.recorded_at.date();
-                if due <= through && is_fresh(rule, due, recorded) {
+                let Some((base, due)) = newly_due(rule, before.as_ref().and_then(Option::as_ref), &after)
+                else {
+                    continue;
+                };
+                if rule.changed_position < entry.position && due <= *through && is_fresh(rule, due, recorded)
+                {
                     candidates.push(Candidate {
                         rule: Arc::clone(rule),
                         record: entry.record(),
@@ -171,4 +170,18 @@ impl Engine {
             _ => Ok(()),
         }
     }
+}
+
+/// The base date that a record came to have by an entry, or came to be looked at with, and the day that falls due.
+fn newly_due(
+    rule: &InForceRule,
+    before: Option<&SceneRecord>,
+    after: &SceneRecord,
+) -> Option<(NaiveDate, NaiveDate)> {
+    let base = rule.rule.base_of(after)?;
+    let before = before.filter(|before| rule.rule.looks_at(before));
+    if before.is_some_and(|before| rule.rule.base_of(before) == Some(base)) {
+        return None;
+    }
+    Some((base, rule.rule.period()?.due(base)?))
 }

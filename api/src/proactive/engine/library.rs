@@ -9,6 +9,7 @@ use domain::platform::PERSONS;
 use domain::record::{RecordEvent, resolve};
 use domain::subject::{self, Subject};
 use domain::trigger::{BIRTHS, CompiledRule, MARRIAGES, MemorySource, SceneRecord};
+use eventstore::StoredEntry;
 use projections::account;
 use proofs::slug::Slug;
 use uuid::Uuid;
@@ -44,13 +45,25 @@ impl Library {
         let stored = registry.store().read_records(&missing).await?;
         // After the entries: what defines their registers was committed before they were.
         self.knowledge = registry.refresh().await?;
-        for entry in &stored {
-            let body = parse_body(entry)?;
-            let event = resolve(&view(entry, body.as_ref()), &self.knowledge.definitions)
-                .map_err(KnowledgeError::from)?;
-            self.records.entry(entry.record()).or_default().push(event);
+        for entries in stored.chunk_by(|one, next| one.record() == next.record()) {
+            match self.fold(entries) {
+                Ok(events) => drop(self.records.insert(entries[0].record(), events)),
+                // One record that contradicts its definition must not end the proposals of everyone else.
+                Err(error) => {
+                    let record = entries[0].record();
+                    tracing::error!(%error, %record, "a record cannot be read, and is left out of proposals");
+                }
+            }
         }
         Ok(())
+    }
+
+    fn fold(&self, entries: &[StoredEntry]) -> Result<Vec<RecordEvent>, KnowledgeError> {
+        let event = |entry: &StoredEntry| {
+            let body = parse_body(entry)?;
+            Ok(resolve(&view(entry, body.as_ref()), &self.knowledge.definitions)?)
+        };
+        entries.iter().map(event).collect()
     }
 
     /// Reads what these rules may ask of these persons, and of their relatives where they ask of relatives.

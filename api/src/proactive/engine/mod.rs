@@ -17,6 +17,7 @@ mod state;
 mod withdraw;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::trigger::Rules;
@@ -40,13 +41,15 @@ pub struct Engine {
     projections: projections::Handle,
     book: book::Book,
     state: watch::Sender<State>,
+    /// Set when whoever drives it wants it to end.
+    stopping: Arc<AtomicBool>,
 }
 
 impl Engine {
     /// On a registry, whose projections this server runs or another does.
     pub fn new(registry: Registry, projections: projections::Handle) -> Self {
         let (state, _) = watch::channel(State::default());
-        Self { registry, projections, book: book::Book::default(), state }
+        Self { registry, projections, book: book::Book::default(), state, stopping: Arc::default() }
     }
 
     /// Takes one batch of the journal; false when there is nothing to take.
@@ -62,6 +65,10 @@ impl Engine {
     /// What it has done.
     pub fn counts(&self) -> Counts {
         self.state.borrow().counts
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     fn registry(&self) -> &Registry {

@@ -197,6 +197,37 @@ impl Engine {
         Ok(())
     }
 
+    /// Appends the same entry to many offers, together where it can be; answers with how many took it.
+    pub(super) async fn answer_all(
+        &self,
+        offers: &[Uuid],
+        entry_type: &str,
+        body: &serde_json::Value,
+    ) -> Result<u64, EngineError> {
+        let mut taken = 0;
+        for some in offers.chunks(SUBMISSION_OFFERS) {
+            let mut together: Option<AppendRequest> = None;
+            for offer in some {
+                let entry = platform_entry(OFFERS, Some(*offer), entry_type, body.clone());
+                let request = entry.request(OFFERS_CLIENT)?;
+                match &mut together {
+                    Some(all) => all.entries.extend(request.entries),
+                    None => together = Some(request),
+                }
+            }
+            let Some(together) = together else { continue };
+            if let Ok(outcomes) = self.registry().append(together).await {
+                taken += outcomes.len() as u64;
+                continue;
+            }
+            // One of them is in another status by now; or nothing can be appended, which each will say.
+            for offer in some {
+                taken += u64::from(self.answer(*offer, entry_type, body.clone()).await?);
+            }
+        }
+        Ok(taken)
+    }
+
     /// Appends an entry to an offer; false when its status no longer allows it: someone was first, and all is well.
     pub(super) async fn answer(
         &self,

@@ -1,6 +1,8 @@
 //! The task that drives the engine, from start to a clean stop.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eventstore::StoreError;
@@ -45,8 +47,9 @@ impl Proactive {
         let (stop, stopped) = watch::channel(false);
         let (ask, asked) = mpsc::channel(ASKED_MAX);
         let handle = Handle { state: engine.state.subscribe(), ask };
+        let stopping = Arc::clone(&engine.stopping);
         let task = tokio::spawn(Task { engine, options, asked, stop: stopped }.run());
-        Runner { handle, stop, task }
+        Runner { handle, stop, stopping, task }
     }
 }
 
@@ -54,6 +57,7 @@ impl Proactive {
 pub struct Runner {
     handle: Handle,
     stop: watch::Sender<bool>,
+    stopping: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -67,6 +71,7 @@ impl Runner {
     pub async fn stop(self) {
         // Fails only when the task has ended already.
         let _ = self.stop.send(true);
+        self.stopping.store(true, Ordering::Relaxed);
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the engine of proposals ended by a panic");
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use domain::trigger::Rules;
+use domain::trigger::{Rules, SceneRecord};
 use projections::offers;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -60,7 +60,7 @@ impl Engine {
         if !corrected.is_some_and(|event| after < event.position && event.position <= to) {
             return Ok(None);
         }
-        let mut persons = library.until(u64::MAX).record(made.record).map(|record| record.people());
+        let mut persons = library.until(u64::MAX).record(made.record).map(SceneRecord::people);
         persons.get_or_insert_default().insert(offer.person);
         library.gather(self.registry(), [&*rule], persons.unwrap_or_default()).await?;
         let evaluated = (made.position, made.today);

@@ -154,7 +154,7 @@ fn entry(
 }
 
 fn wrong(pointer: &str, detail: &str) -> Problem {
-    let pointed = Pointed { pointer: pointer.to_owned(), detail: detail.to_owned() };
+    let place = Pointed { pointer: pointer.to_owned(), detail: detail.to_owned() };
     Problem::new(problem::INVALID_ENTRY, "The action is not one that this task takes.")
-        .with_errors(vec![pointed])
+        .with_errors(vec![place])
 }
