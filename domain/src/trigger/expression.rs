@@ -139,6 +139,7 @@ struct Walk<'n, 'r, 'e> {
     locals: Vec<&'e str>,
     accumulators: Vec<&'e str>,
     loop_depth: usize,
+    maps: usize,
     in_range: bool,
     nodes: usize,
     loops: usize,
@@ -153,6 +154,7 @@ impl<'n, 'r, 'e> Walk<'n, 'r, 'e> {
             locals: Vec::new(),
             accumulators: Vec::new(),
             loop_depth: 0,
+            maps: 0,
             in_range: false,
             nodes: 0,
             loops: 0,
@@ -353,19 +355,37 @@ impl<'n, 'r, 'e> Walk<'n, 'r, 'e> {
                 of.iter_var
             ));
         }
+        let builds = matches!(&of.accu_init.expr, Expr::List(_));
+        if builds && self.maps > 0 {
+            let message = "builds a list for each item of `map`: compute a part of it in `let`";
+            return Err(message.to_owned());
+        }
+        // What a filter keeps is there already; what `map` computes is new for each item.
+        let maps = builds && !keeps(of);
         let was_in_range = std::mem::replace(&mut self.in_range, true);
         self.expr(&of.iter_range)?;
         self.in_range = false;
         self.locals.push(&of.iter_var);
         self.accumulators.push(&of.accu_var);
         self.loop_depth += 1;
+        self.maps += usize::from(maps);
         for part in [&of.accu_init, &of.loop_cond, &of.loop_step, &of.result] {
             self.expr(part)?;
         }
+        self.maps -= usize::from(maps);
         self.loop_depth -= 1;
         self.accumulators.pop();
         self.locals.pop();
         self.in_range = was_in_range;
         Ok(())
     }
+}
+
+/// Does the loop only keep items, as `filter` does: is the item itself what it appends, if a condition holds?
+fn keeps(of: &ComprehensionExpr) -> bool {
+    let Expr::Call(choice) = &of.loop_step.expr else { return false };
+    let Some(Expr::Call(append)) = choice.args.get(1).map(|step| &step.expr) else { return false };
+    let Some(Expr::List(items)) = append.args.get(1).map(|items| &items.expr) else { return false };
+    choice.func_name == operators::CONDITIONAL
+        && matches!(items.elements.as_slice(), [item] if matches!(&item.expr, Expr::Ident(name) if *name == of.iter_var))
 }

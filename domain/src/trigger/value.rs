@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 pub(super) const NODES_MAX: usize = 50_000;
 /// Most items of a list that an expression sees, the first ones: with it, two nested loops are 65,536 rounds.
 pub(super) const ITEMS_MAX: usize = 256;
-/// Longest text that an expression sees, in bytes; of a longer one, the beginning.
-const TEXT_BYTES_MAX: usize = 4096;
+/// Longest text that an expression sees, in bytes; of a longer one, the beginning. A title of 500 letters has 1,000.
+const TEXT_BYTES_MAX: usize = 2048;
 /// Deepest that contents nest: no register's definition comes near.
 const DEPTH_MAX: usize = 16;
 
@@ -230,6 +230,10 @@ fn to_json(value: &dyn Val, left: &mut usize, depth: usize) -> Result<Value, NoV
     }
     spend(1)?;
     if let Some(text) = value.downcast_ref::<CelString>() {
+        // A longer one would be seen cut by the next expression, and be another there than in the evidence.
+        if text.inner().len() > TEXT_BYTES_MAX {
+            return Err(NoValue::TooLarge);
+        }
         spend(text.inner().len())?;
         return Ok(Value::from(text.inner()));
     }

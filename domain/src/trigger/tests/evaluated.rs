@@ -256,3 +256,22 @@ fn a_provided_body_is_filled_in_with_numbers_of_its_own() {
         Ok(None)
     );
 }
+
+/// The most that an expression can ask for: loops in loops over full lists.
+#[test]
+fn the_worst_that_is_accepted_ends() {
+    let (mut world, cause) = family();
+    let subjects = json!([{"role": "holder", "person": Uuid::from_u128(2)}]);
+    for id in 0..256 {
+        let body = json!({"subjects": subjects, "text": "ы".repeat(2000), "marks": vec![1; 100]});
+        world.record("maternity-capital-certificates", (1000 + id, 1), "2020-01-01", "issued", body);
+    }
+    let account = "account['maternity-capital-certificates']";
+    let pair = format!(
+        "size({account}.filter(a, size({account}.filter(b, a.content.text == b.content.text && b.content.text.contains(a.content.text))) > 0)) == 256"
+    );
+    let when = [pair.as_str(); 4].join(" && ");
+    let before = std::time::Instant::now();
+    holds(world.evaluate(&compiled(&with(right(), "/when", json!(when))), &cause, 2, "2026-01-10"));
+    assert!(before.elapsed() < std::time::Duration::from_secs(120), "{:?}", before.elapsed());
+}

@@ -138,6 +138,12 @@ fn each_fault_of_an_expression_is_told() {
             "adds inside a loop",
         ),
         ("/when", json!(format!("size({loops}) > 0")), "/when", "more than 8 loops"),
+        (
+            "/when",
+            json!("size(family.children.map(a, family.children.filter(b, true))) > 0"),
+            "/when",
+            "builds a list for each item",
+        ),
         ("/when", json!("a".repeat(3000)), "/when", "at most 2048"),
         ("/when", json!(format!("{}true{}", "(".repeat(60), ")".repeat(60))), "/when", "nests deeper"),
         ("/when", json!("!".repeat(60) + "true"), "/when", "nests deeper"),
