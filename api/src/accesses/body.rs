@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn looking_at_accesses_is_one_access_without_persons() {
-        let shown: Vec<_> = (3..200).map(|at| shown("accesses", 9, &[ME]).at(u64::from(at as u32))).collect();
+        let shown: Vec<_> = (3..200_u64).map(|at| shown("accesses", 9, &[ME]).at(at)).collect();
         let bodies = made(&office(), &shown);
         assert_eq!(bodies.len(), 1);
         assert_eq!(bodies[0]["range"], json!({ "register": "accesses", "from": 3, "to": 199 }));

@@ -149,8 +149,9 @@ fn looker(content: &Value, at: Timestamp, knowledge: &Knowledge) -> LookerItem {
     let slug: Option<Slug> = department.as_deref().and_then(|slug| slug.parse().ok());
     let office = slug.as_ref().and_then(|slug| knowledge.departments.get(slug));
     let post = office.zip(official).and_then(|(office, official)| {
-        let then = office.officials.iter().filter(|one| one.official == official && one.appointed_at <= at);
-        then.last().map(|one| one.position.clone())
+        let mut then =
+            office.officials.iter().filter(|one| one.official == official && one.appointed_at <= at);
+        then.next_back().map(|one| one.position.clone())
     });
     LookerItem {
         role,
