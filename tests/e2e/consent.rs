@@ -81,11 +81,13 @@ async fn a_bank_reads_while_it_may_whichever_server_it_asks() {
     let path = format!("/v1/consented/records/{record}");
     let shown = two.get(&path, Some(token)).await;
     assert_eq!(shown["register"], "tax-numbers");
-    let seen = one.get("/v1/account/accesses", Some(&citizen)).await;
-    assert!(seen.to_string().contains("third-party"), "{seen}");
     let withdraw = format!("/v1/account/consents/{}/withdraw", decided["consent"].as_str().unwrap());
     let (code, withdrawn) = post(&one, &withdraw, &citizen, None).await;
     assert_eq!(code, 200, "{withdrawn}");
+    // The withdrawal was recorded after the reading was.
+    let accesses = format!("/v1/account/accesses?wait_for={}", withdrawn["position"]);
+    let seen = one.get(&accesses, Some(&citizen)).await;
+    assert!(seen.to_string().contains("third-party"), "{seen}");
     assert_eq!(status(&two, &path, token).await, 403, "withdrawn on one server, ended on the other");
 
     succeed(&with_store(&["client", "remove", "bank"], &store)).await;
