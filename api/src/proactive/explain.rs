@@ -165,7 +165,7 @@ async fn gather(
 ) -> Result<Library, EngineError> {
     let mut library = Library::default();
     library.gather(registry, rules.iter().map(|rule| &*rule.rule), BTreeSet::from([person])).await?;
-    let mut people: BTreeSet<Uuid> = records(&library).iter().flat_map(|record| record.people()).collect();
+    let mut people: BTreeSet<Uuid> = records(&library).iter().flat_map(SceneRecord::people).collect();
     people.insert(person);
     let causes = rules.iter().map(|rule| rule.rule.rule().cause.register().clone());
     let registers: BTreeSet<Slug> = causes.chain(OFFERS.parse()).collect();

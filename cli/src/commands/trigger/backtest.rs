@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use api::backtest::BacktestError;
 use chrono::NaiveDate;
 use clap::Args;
 use domain::trigger::CompiledRule;
@@ -66,7 +67,11 @@ pub async fn run(args: BacktestArgs) -> Result<(), Failure> {
     let report = report(&args, &opened, rule).await;
     opened.store.close().await;
     let report = report?;
-    if args.json { shown::json(&report) } else { shown::report(&report) }
+    if args.json {
+        return shown::json(&report);
+    }
+    shown::report(&report);
+    Ok(())
 }
 
 async fn report(args: &BacktestArgs, opened: &Opened, rule: Arc<CompiledRule>) -> Result<Report, Failure> {
@@ -110,7 +115,8 @@ async fn version(opened: &Opened, against: &str) -> Result<Arc<CompiledRule>, Fa
     })
 }
 
-fn cannot(error: api::backtest::BacktestError) -> Failure {
+#[expect(clippy::needless_pass_by_value, reason = "a function of `map_err`")]
+fn cannot(error: BacktestError) -> Failure {
     Failure::because("the history cannot be read", &error)
 }
 

@@ -34,8 +34,8 @@ pub fn rule(file: &Path) -> Result<(Value, Arc<CompiledRule>), Failure> {
 
 /// What is wrong with a file, each fault on a line.
 pub fn wrong(file: &Path, faults: &[Fault]) -> Failure {
-    let faults = faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>();
-    Failure::failed(format!("{} is not a right rule:{faults}", file.display()))
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Failure::failed(format!("{} is not a right rule:\n  {}", file.display(), faults.join("\n  ")))
 }
 
 /// The rules of the store.

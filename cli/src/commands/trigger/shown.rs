@@ -16,7 +16,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// Prints what a backtest found.
-pub fn report(report: &Report) -> Result<(), Failure> {
+pub fn report(report: &Report) {
     let from = report.from.map_or_else(|| "the beginning".to_owned(), |from| from.to_string());
     line(&format!(
         "from {from} to {}, {} entries, to position {}",
@@ -33,7 +33,6 @@ pub fn report(report: &Report) -> Result<(), Failure> {
     if let Some(comparison) = &report.comparison {
         compared(comparison);
     }
-    Ok(())
 }
 
 fn one(name: &str, rule: &RuleReport) {

@@ -273,5 +273,5 @@ fn the_worst_that_is_accepted_ends() {
     let when = [pair.as_str(); 4].join(" && ");
     let before = std::time::Instant::now();
     holds(world.evaluate(&compiled(&with(right(), "/when", json!(when))), &cause, 2, "2026-01-10"));
-    assert!(before.elapsed() < std::time::Duration::from_secs(120), "{:?}", before.elapsed());
+    assert!(before.elapsed() < std::time::Duration::from_mins(2), "{:?}", before.elapsed());
 }
