@@ -140,9 +140,10 @@ impl Store {
         for record in distinct {
             wanted.push(args![record]);
         }
+        // The sign keeps SQLite from the index of positions, which would be walked whole for each record.
         let sql = format!(
             "SELECT {COLUMNS} FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id
-             AND e.position <= $3 ORDER BY e.record, e.version",
+             AND +e.position <= $3 ORDER BY e.record, e.version",
             rows(self.db().dialect(), "$1", &[("id", Col::Blob)])
         );
         let entries = read_all(&self.db().fetch_all(&sql, args![wanted, SHARD, position]).await?)?;
