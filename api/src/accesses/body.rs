@@ -1,4 +1,4 @@
-//! The bodies of accesses: one for each person whom a request shows something of.
+//! The bodies of accesses: one for each person whom a request shows something of, and for each record that lets it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,20 +16,24 @@ const RECORDS_MAX: usize = 256;
 pub fn bodies(looker: &Looker, purpose: &Purpose, endpoint: Endpoint, shown: &[&Disclosure]) -> Vec<Value> {
     let (about, others): (Vec<&Disclosure>, Vec<&Disclosure>) =
         shown.iter().copied().partition(|one| one.register == *ACCESSES && looker.must_say_why());
-    let mut persons: BTreeMap<Uuid, BTreeSet<(&Slug, Uuid)>> = BTreeMap::new();
+    let mut persons: BTreeMap<(Uuid, Option<(&str, Uuid)>), BTreeSet<(&Slug, Uuid)>> = BTreeMap::new();
     for one in others {
         for person in one.persons.iter().filter(|person| looker.concerns(person)) {
-            persons.entry(*person).or_default().insert((&one.register, one.record));
+            let key = (*person, looker.grounds(&one.register));
+            persons.entry(key).or_default().insert((&one.register, one.record));
         }
     }
     let base = base(looker, purpose, endpoint);
     let mut bodies = Vec::new();
-    for (person, records) in persons {
+    for ((person, grounds), records) in persons {
         let records: Vec<Value> = records.into_iter().map(of_record).collect();
         for some in records.chunks(RECORDS_MAX) {
             let mut body = base.clone();
             body["subjects"] = json!([{ "role": "person", "person": person }]);
             body["records"] = json!(some);
+            if let Some((register, record)) = grounds {
+                body["grounds"] = json!({ "register": register, "record": record });
+            }
             if let Some(members) = body.as_object_mut() {
                 members.retain(|name, _| !looker.hidden_from(&person).contains(&name.as_str()));
             }

@@ -40,7 +40,7 @@ pub enum Looker {
         actor: Uuid,
         /// Whose account it is.
         whom: Uuid,
-        /// By which record.
+        /// By which records.
         grounds: Option<Basis>,
     },
 }
@@ -65,22 +65,27 @@ impl Looker {
                 json!({ "by": by, "department": department, "on_behalf_of": { "department": department } })
             }
             Self::Office { by, department: None } => json!({ "by": by, "department": PLATFORM }),
-            Self::ThirdParty { client, consent, purpose, .. } => json!({
+            Self::ThirdParty { client, purpose, .. } => json!({
                 "by": { "role": "third-party", "client": client },
                 "department": PLATFORM,
                 "purpose": purpose,
-                "grounds": { "register": CONSENTS, "record": consent },
             }),
-            Self::Representative { actor, whom, grounds } => {
-                let mut members = json!({
-                    "by": { "role": "representative", "person": actor },
-                    "department": PLATFORM,
-                    "on_behalf_of": { "person": whom },
-                });
-                if let Some(basis) = grounds {
-                    members["grounds"] = json!({ "register": basis.register, "record": basis.record });
-                }
-                members
+            Self::Representative { actor, whom, .. } => json!({
+                "by": { "role": "representative", "person": actor },
+                "department": PLATFORM,
+                "on_behalf_of": { "person": whom },
+            }),
+        }
+    }
+
+    /// The record by which they may see what stands in this register, where it is one that says so.
+    pub fn grounds(&self, register: &Slug) -> Option<(&str, Uuid)> {
+        match self {
+            Self::Free | Self::Office { .. } => None,
+            Self::ThirdParty { consent, .. } => Some((CONSENTS, *consent)),
+            Self::Representative { grounds, .. } => {
+                let ground = grounds.as_ref()?.ground(register)?;
+                Some((ground.register.as_str(), ground.record))
             }
         }
     }

@@ -40,26 +40,30 @@ pub struct Acting {
     pub actor: Uuid,
     /// Whose account it is.
     pub whom: Whom,
-    /// By which record the actor may act for another; nothing when it is their own account.
+    /// By which records the actor may act for another; nothing when it is their own account.
     pub basis: Option<Basis>,
 }
 
-/// By which record someone may act for another, and what for.
+/// By which records someone may act for another, and what for. There is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Basis {
+pub struct Basis(Vec<Ground>);
+
+/// One record by which someone may act for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ground {
     /// The register that has the record.
     pub register: Slug,
-    /// The record. Where several let them act, the first of the widest.
+    /// The record.
     pub record: Uuid,
-    /// What the actor may see.
-    pub(crate) reads: Reach,
-    /// Where the actor may act.
-    pub(crate) acts: Reach,
+    /// What the actor may see by it.
+    reads: Reach,
+    /// Where the actor may act by it.
+    acts: Reach,
 }
 
 /// The registers to which something extends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reach {
+enum Reach {
     /// All.
     All,
     /// These.
@@ -74,30 +78,51 @@ impl Reach {
         }
     }
 
-    /// Of all scopes together, by the definitions in force.
-    fn of(scopes: &[&Scope], knowledge: &Knowledge) -> Self {
-        if scopes.iter().any(|scope| scope.everything) {
-            return Self::All;
+    /// Of a scope, by the definitions in force; of none when what is asked of it is not in it.
+    fn of(scope: &Scope, granted: bool, knowledge: &Knowledge) -> Self {
+        match (granted, scope.everything) {
+            (false, _) => Self::Of(BTreeSet::new()),
+            (true, true) => Self::All,
+            (true, false) => {
+                let definitions = knowledge.definitions.iter().map(|in_force| &in_force.definition);
+                let covered = definitions.filter(|definition| scope.covers(definition));
+                Self::Of(covered.map(|definition| definition.slug.clone()).collect())
+            }
         }
-        let definitions = knowledge.definitions.iter().map(|in_force| &in_force.definition);
-        let covered = definitions.filter(|definition| scopes.iter().any(|scope| scope.covers(definition)));
-        Self::Of(covered.map(|definition| definition.slug.clone()).collect())
     }
 }
 
 impl Basis {
     /// Of what lets someone act for another; nothing when nothing does.
     fn of(mandates: &[Mandate], knowledge: &Knowledge) -> Option<Self> {
-        let widest = mandates.iter().find(|mandate| mandate.scope.everything).or(mandates.first())?;
-        let scopes = |takes: fn(&Scope) -> bool| -> Vec<&Scope> {
-            mandates.iter().map(|mandate| &mandate.scope).filter(|scope| takes(scope)).collect()
+        let ground = |mandate: &Mandate| Ground {
+            register: mandate.register.clone(),
+            record: mandate.record,
+            reads: Reach::of(&mandate.scope, mandate.scope.reads, knowledge),
+            acts: Reach::of(&mandate.scope, mandate.scope.acts, knowledge),
         };
-        Some(Self {
-            register: widest.register.clone(),
-            record: widest.record,
-            reads: Reach::of(&scopes(|scope| scope.reads), knowledge),
-            acts: Reach::of(&scopes(|scope| scope.acts), knowledge),
-        })
+        (!mandates.is_empty()).then(|| Self(mandates.iter().map(ground).collect()))
+    }
+
+    /// The record by which the actor sees this register.
+    pub fn ground(&self, register: &Slug) -> Option<&Ground> {
+        self.0.iter().find(|ground| ground.reads.includes(register))
+    }
+
+    fn acts(&self, register: &Slug) -> bool {
+        self.0.iter().any(|ground| ground.acts.includes(register))
+    }
+
+    /// The registers that the actor may see; nothing when all.
+    fn within(&self) -> Option<BTreeSet<Slug>> {
+        let mut within = BTreeSet::new();
+        for ground in &self.0 {
+            match &ground.reads {
+                Reach::All => return None,
+                Reach::Of(registers) => within.extend(registers.iter().cloned()),
+            }
+        }
+        Some(within)
     }
 }
 
@@ -149,22 +174,20 @@ impl Acting {
 
     /// May the actor see what stands in this register? Of one's own, all; of another's, what the basis is for.
     pub fn sees(&self, register: &Slug) -> bool {
-        !self.represents() || self.basis.as_ref().is_some_and(|basis| basis.reads.includes(register))
+        !self.represents() || self.basis.as_ref().is_some_and(|basis| basis.ground(register).is_some())
     }
 
     /// The registers that the actor may see; nothing when all.
     pub fn within(&self) -> Option<BTreeSet<Slug>> {
-        match self.basis.as_ref().map(|basis| &basis.reads) {
-            _ if !self.represents() => None,
-            Some(Reach::All) => None,
-            Some(Reach::Of(registers)) => Some(registers.clone()),
-            None => Some(BTreeSet::new()),
+        if !self.represents() {
+            return None;
         }
+        self.basis.as_ref().map_or_else(|| Some(BTreeSet::new()), Basis::within)
     }
 
     /// May the actor act, and not only read, where this register is concerned?
     pub fn acts(&self, register: &Slug) -> Result<(), Problem> {
-        if !self.represents() || self.basis.as_ref().is_some_and(|basis| basis.acts.includes(register)) {
+        if !self.represents() || self.basis.as_ref().is_some_and(|basis| basis.acts(register)) {
             return Ok(());
         }
         let detail = format!("The record by which you act for another does not let you act in {register}.");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::authorisation::Case;
 use crate::bank::{access, allow, bank, refresh};
-use crate::relatives::{ask, birth, enter, found, on, person, token};
+use crate::relatives::{ask, birth, enter, found, on, person, power, token};
 use crate::world::{Who, World};
 
 async fn read(world: &World, access: &Value, path: &str) -> crate::world::Answer {
@@ -199,6 +199,39 @@ async fn a_parent_consents_for_a_child_and_it_says_so() {
         assert_eq!(records(&childs), [consent.to_string()]);
         let withdraw = format!("/v1/account/consents/{consent}/withdraw");
         ask(&world, &mine, Some(&whom), "POST", &withdraw, None).await.expect(200);
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_read_for_another_opens_and_ends_nothing_for_them() {
+    for world in World::both().await {
+        found(&world).await;
+        bank(&world, false).await;
+        let (principal, representative) = (world.citizen, world.other_citizen);
+        let (given, _) =
+            access(&world, &token(&world, principal), allow(&["notices"], &[], "2026-08-31")).await;
+        let (mine, whom) = (token(&world, representative), format!("person={principal}"));
+        let scope = json!({"registers": ["notices", "consents"], "actions": ["read"]});
+        let record = power(&world, principal, representative, &scope, "2026-12-31").await;
+        let listed = ask(&world, &mine, Some(&whom), "GET", "/v1/account/consents", None).await.expect(200);
+        assert_eq!(records(&listed), [given.to_string()]);
+        let withdraw = format!("/v1/account/consents/{given}/withdraw");
+        let decide = || Some(allow(&["notices"], &[], "2026-08-31"));
+        ask(&world, &mine, Some(&whom), "POST", &withdraw, None).await.problem(403);
+        ask(&world, &mine, Some(&whom), "POST", "/v1/oauth/authorize", decide()).await.problem(403);
+        // Whoever may act opens what the power is for, and no more; and ends what they may see.
+        let wider = json!({"scope": {"registers": ["notices", "consents"], "actions": ["read", "act"]}, "corrects": 1, "reason": "x"});
+        enter(&world, "powers-of-attorney", Some(record), "corrected", wider).await;
+        let too_wide = Some(allow(&["notices", "permits"], &[], "2026-08-31"));
+        ask(&world, &mine, Some(&whom), "POST", "/v1/oauth/authorize", too_wide).await.problem(403);
+        ask(&world, &mine, Some(&whom), "POST", "/v1/oauth/authorize", decide()).await.expect(200);
+        ask(&world, &mine, Some(&whom), "POST", &withdraw, None).await.expect(200);
+        let entries = world.store.read_record(given).await.expect("read");
+        let last = entries.last().and_then(|entry| entry.body.as_ref()).expect("a body");
+        let last: Value = serde_json::from_slice(last).expect("JSON");
+        let by = json!({"because": "person", "by": representative, "on_behalf": {"person": principal}});
+        assert_eq!(last["withdrawn"], by);
         world.end().await;
     }
 }

@@ -109,6 +109,40 @@ async fn a_power_opens_its_scope_and_no_more() {
 }
 
 #[tokio::test]
+async fn each_access_names_the_power_by_which_it_was() {
+    for world in World::both().await {
+        found(&world).await;
+        let (principal, representative) = (world.citizen, world.other_citizen);
+        let mut expected = Vec::new();
+        for (register, number) in [("notices", "E001"), ("permits", "E002")] {
+            let record = enter(&world, register, None, "issued", world.body(number)).await.appended.record;
+            let scope = json!({"registers": [register], "actions": ["read"]});
+            let body = json!({"number": format!("77/1-н/77-2026-1-{}", number.trim_start_matches('E')), "scope": scope,
+                "notary": {"name": "Н", "district": "М"}, "valid_from": "2026-01-01",
+                "subjects": [{"role": "principal", "person": principal}, {"role": "representative", "person": representative}]});
+            let power = enter(&world, "powers-of-attorney", None, "certified", body).await.appended.record;
+            expected.push((power.to_string(), json!([{"register": register, "record": record}])));
+        }
+        let (mine, whom) = (token(&world, representative), format!("person={principal}"));
+        let account = ask(&world, &mine, Some(&whom), "GET", "/v1/account", None).await.expect(200);
+        assert_eq!(records(&account).len(), 2);
+        let accesses =
+            world.store.read_register(&"accesses".parse().expect("a slug"), 0, 10).await.expect("read");
+        let mut found = Vec::new();
+        for access in accesses {
+            let body: Value = serde_json::from_slice(access.body.as_ref().expect("a body")).expect("JSON");
+            assert_eq!(body["by"], json!({"role": "representative", "person": representative}));
+            let power = body["grounds"]["record"].as_str().expect("a power").to_owned();
+            found.push((power, body["records"].clone()));
+        }
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        expected.sort_by(|one, other| one.0.cmp(&other.0));
+        assert_eq!(found, expected);
+        world.end().await;
+    }
+}
+
+#[tokio::test]
 async fn an_organisation_has_an_account_that_its_head_reads() {
     for world in World::both().await {
         found(&world).await;
