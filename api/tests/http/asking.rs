@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::accesses::recorded;
+use crate::relatives::{ask, birth, found, person, token};
 use crate::world::{LEGAL_BASIS, PURPOSE, Who, World, append};
 
 const NOTICES: &str = "/v1/registers/notices";
@@ -202,6 +203,47 @@ async fn an_auditor_finds_what_is_unusual_and_leaves_a_trace() {
         // Before anything was looked at there is nothing to tell.
         let before = "/v1/reports/accesses?from=2026-05-01T00:00:00Z&to=2026-06-01T00:00:00%2B03:00";
         assert_eq!(fresh(&world, Who::Auditor, before).await["looks"], 0);
+        world.end().await;
+    }
+}
+
+/// A mother reads her child's account: the child's list says so, and by which record she may.
+#[tokio::test]
+async fn acting_for_another_is_an_access_of_theirs_alone() {
+    for world in World::both().await {
+        found(&world).await;
+        let (mother, child) =
+            (person(&world, "Иванова", "1990-01-01").await, person(&world, "Иванова", "2020-01-01").await);
+        let born = birth(&world, child, mother, "2020-01-01").await;
+        let token = token(&world, mother);
+        let whom = format!("person={child}");
+        let last = world.store.position().await.expect("a position");
+        let account = format!("/v1/account?wait_for={last}");
+        // Her own account is no access, though the birth concerns the child too.
+        ask(&world, &token, None, "GET", &account, None).await.expect(200);
+        assert_eq!(recorded(&world).await, Vec::<Value>::new());
+        ask(&world, &token, Some(&whom), "GET", &account, None).await.expect(200);
+        let looks = recorded(&world).await;
+        assert_eq!(looks.len(), 1, "{looks:?}");
+        assert_eq!(looks[0]["subjects"], json!([{ "role": "person", "person": child }]));
+        assert_eq!(looks[0]["by"], json!({ "role": "representative", "person": mother }));
+        assert_eq!(looks[0]["on_behalf_of"], json!({ "person": child }));
+        assert_eq!(looks[0]["grounds"], json!({ "register": "births", "record": born }));
+        assert_eq!(looks[0]["records"].as_array().map(Vec::len), Some(2), "the profile and the birth");
+        let last = world.store.position().await.expect("a position");
+        let list = format!("{ACCESSES}?wait_for={last}");
+        let page = ask(&world, &token, Some(&whom), "GET", &list, None).await.expect(200);
+        let record = page["items"][0]["record"].as_str().expect("a record");
+        // To read that list for the child is one more; her own has nothing.
+        assert_eq!(recorded(&world).await.len(), 2);
+        assert_eq!(ask(&world, &token, None, "GET", &list, None).await.expect(200)["items"], json!([]));
+        let question = format!("{ACCESSES}/{record}/question");
+        let why = Some(json!({ "question": "Was it me?" }));
+        ask(&world, &token, Some(&whom), "POST", &question, why).await.expect(201);
+        let asked = recorded(&world).await;
+        let asked = asked.iter().find(|body| body["question"] == "Was it me?").expect("it is asked");
+        assert_eq!(asked["asked_by"], json!(mother));
+        assert_eq!(asked["asked_on_behalf"], json!({ "person": child }));
         world.end().await;
     }
 }
