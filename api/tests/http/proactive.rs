@@ -303,3 +303,22 @@ async fn a_correction_is_judged_by_the_account_as_it_was() {
         town.end().await;
     }
 }
+
+/// A rule that cannot be evaluated for someone is seen in the counts, and the others go on.
+#[tokio::test]
+async fn a_rule_that_fails_stops_nobody_else() {
+    for mut town in Town::both().await {
+        let mut faulty = on_birth("faulty", a_set());
+        faulty["let"] = json!([{ "name": "zero", "is": "size(family.children) - size(family.children)" }]);
+        faulty["when"] = json!("1 / zero == 1");
+        faulty["effect"]["set"]["services"][1]["values"] = json!({});
+        town.publish(faulty).await;
+        town.publish(on_birth("birth-set", a_set())).await;
+        let mother = town.person("1995-01-01").await;
+        town.birth(town.person("2026-05-30").await, mother).await;
+        town.settle().await;
+        assert_eq!(town.offers(mother).await.len(), 1);
+        assert_eq!((town.engine.counts().faults, town.engine.counts().proposed), (1, 1));
+        town.end().await;
+    }
+}

@@ -160,7 +160,7 @@ async fn grant(town: &mut Town, request: &Value, offer: Uuid) {
     assert_eq!(kind, "purpose-required");
     let task = world.get(Who::OtherOfficial, &url).await.expect(200);
     assert_eq!((&task["waits"], &task["content"]["offer"]), (&json!(true), &json!(offer)));
-    assert!(task["content"]["values"]["child"].is_string());
+    assert!(task["content"]["values"]["child"].is_string() && task["offer_status"] == "accepted");
     let here = format!("/v1/departments/roads/tasks/{}", request.as_str().unwrap());
     world.get(Who::Official, &here).await.problem(404);
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::calendar::is_fresh;
 use super::judge::{Candidate, What};
 use super::library::Library;
+use super::propose::{is_of_content, told};
 use super::{Engine, EngineError, WAIT, book, place};
 use crate::proactive::handover;
 use crate::proactive::offer::{Offer, Stage};
@@ -115,8 +116,7 @@ impl Engine {
                 else {
                     continue;
                 };
-                if rule.changed_position < entry.position && due <= *through && is_fresh(rule, due, recorded)
-                {
+                if rule.position < entry.position && due <= *through && is_fresh(rule, due, recorded) {
                     candidates.push(Candidate {
                         rule: Arc::clone(rule),
                         record: entry.record(),
@@ -148,8 +148,14 @@ impl Engine {
     async fn hand_over(&self, offer: Uuid) -> Result<(), EngineError> {
         match Offer::read(self.registry(), offer).await? {
             Some(offer) if offer.stage() == Stage::Accepted => {
-                handover::hand_over(self.registry(), &offer).await?;
-                Ok(())
+                match handover::hand_over(self.registry(), &offer).await {
+                    Ok(_) => Ok(()),
+                    Err(refusal) if is_of_content(&refusal.reason) => {
+                        let (ru, en) = ("Заявления подать не удалось", "The requests could not be made");
+                        self.refer(&offer, &format!("{ru} / {en}: {}", told(&refusal)), None).await
+                    }
+                    Err(refusal) => Err(refusal.into()),
+                }
             }
             _ => Ok(()),
         }

@@ -243,13 +243,19 @@ impl Engine {
             {
                 Ok(false)
             }
+            // What the engine itself says wrongly, it would say wrongly again: seen, and no reason to stop.
+            Err(refusal) if is_of_content(&refusal.reason) => {
+                tracing::error!(%offer, entry_type, why = %told(&refusal), "an entry of an offer was refused");
+                self.count(|counts| counts.faults += 1);
+                Ok(false)
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
 }
 
 /// Is it the entry's content, or what is in force, that is at fault, so that trying again would change nothing?
-fn is_of_content(reason: &Reason) -> bool {
+pub(super) fn is_of_content(reason: &Reason) -> bool {
     !matches!(
         reason,
         Reason::Store(_) | Reason::Overloaded { .. } | Reason::Corrupt(_) | Reason::Version { .. }
@@ -257,7 +263,7 @@ fn is_of_content(reason: &Reason) -> bool {
 }
 
 /// Why, with the places at fault. Neither text has a value of the body.
-fn told(refusal: &Refusal) -> String {
+pub(super) fn told(refusal: &Refusal) -> String {
     let faults = refusal.reason.faults();
     if faults.is_empty() {
         return refusal.reason.to_string();

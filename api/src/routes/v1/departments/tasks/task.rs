@@ -16,6 +16,7 @@ use crate::accesses::{self, Endpoint, Purpose};
 use crate::auth::Caller;
 use crate::http::AppState;
 use crate::http::extract::Path;
+use crate::proactive::offer::Offer;
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::Folded;
 use crate::routes::v1::registers::records::record::fold;
@@ -39,6 +40,8 @@ pub struct TaskDocument {
     /// What its entries say of it: whom it concerns, the values, the question.
     #[schema(value_type = Object)]
     pub content: Value,
+    /// Of a request that came of an offer, what became of that: one that was withdrawn rests on a cause that fell away.
+    pub offer_status: Option<String>,
 }
 
 /// A record that is, or was, a task of a department, as its entries say.
@@ -99,17 +102,26 @@ pub async fn get_task(
     let task = read(&state, &department, record).await?;
     let shown = [accesses::of_folded(&task.register, record, &task.folded)];
     accesses::disclose(&state, &caller, &purpose, Endpoint::Tasks, &shown).await?;
+    let content = task.folded.record.record().content.to_json();
     let document = TaskDocument {
         record,
+        offer_status: offer_status(&state, &task, &content).await?,
         status: task.status().to_owned(),
         status_title: status_title(&state.registry().knowledge(), task.register.as_str(), task.status()),
         waits: task.waits,
         version: task.version(),
-        content: task.folded.record.record().content.to_json(),
+        content,
         register: task.register.to_string(),
     };
     let etag = HeaderValue::from_str(&format!("\"{}\"", document.version));
     let mut response = Json(document).into_response();
     response.headers_mut().extend(etag.map(|value| (header::ETAG, value)));
     Ok(response)
+}
+
+/// What became of the offer that a request came of.
+async fn offer_status(state: &AppState, task: &Task, content: &Value) -> Result<Option<String>, Problem> {
+    let offer = content["offer"].as_str().filter(|_| task.register == *REQUESTS);
+    let Some(offer) = offer.and_then(|offer| offer.parse().ok()) else { return Ok(None) };
+    Ok(Offer::read(state.registry(), offer).await?.map(|offer| offer.status))
 }
