@@ -126,6 +126,8 @@ pub struct Past {
     /// Of them, those who were still concerned when its last entry was recorded: they, and not someone whom the record had
     /// left by then, may see this past. An entry that takes effect earlier is no window onto what others wrote later.
     pub seen_by: Vec<Uuid>,
+    /// The same of organisations, by their numbers in the register of legal entities.
+    pub seen_by_organisations: Vec<String>,
 }
 
 impl fmt::Debug for Past {
@@ -160,6 +162,7 @@ pub fn fold<'e>(
                 changed: place,
                 concerned: Vec::new(),
                 seen_by: Vec::new(),
+                seen_by_organisations: Vec::new(),
             }),
             None => return Ok(None),
         };
@@ -168,8 +171,20 @@ pub fn fold<'e>(
         past.concerned = persons(&past.record.state);
         let still = persons(&recorded);
         past.seen_by = past.concerned.iter().copied().filter(|person| still.contains(person)).collect();
+        let still = organisations(&recorded);
+        let then = organisations(&past.record.state);
+        past.seen_by_organisations = then.into_iter().filter(|ogrn| still.contains(ogrn)).collect();
     }
     Ok(past)
+}
+
+/// The organisations that a record concerns and that have a number in the register of legal entities.
+fn organisations(state: &RecordState) -> Vec<String> {
+    let number = |subject: &Subject| subject.organisation()?.ogrn.clone();
+    let mut numbers: Vec<String> = state.subjects.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
 }
 
 /// The persons whom a record concerns. A record of `persons` is the person.

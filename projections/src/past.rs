@@ -13,7 +13,9 @@ use proofs::{slug::Slug, time::Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    Page, PageRequest, ProjectionError, common,
+    Page, PageRequest, ProjectionError,
+    account::Holder,
+    common,
     cursor::List,
     select::Select,
     view::{Count, Counts},
@@ -44,17 +46,16 @@ pub async fn of_register(
     read(db, select, "view_record", List::View, until, page).await
 }
 
-/// A page of the records opened at `until` or before that concern a person, or once did, the newest first. Its cursors are
-/// those of the person's list.
-pub async fn of_person(
+/// A page of the records opened at `until` or before that concern a person or an organisation, or once did, the newest
+/// first. Its cursors are those of the account's list.
+pub async fn of_holder(
     db: &Db,
-    person: Uuid,
+    holder: Holder,
     register: Option<&Slug>,
     until: u64,
     page: &PageRequest,
 ) -> Result<Page<Candidate>, ProjectionError> {
-    let mut select = Select::live("SELECT record, opened_position FROM account_record", "account");
-    select.and("person = {}", person);
+    let mut select = holder.select("record, opened_position");
     select.and_some("register = {}", register);
     read(db, select, "account_record", List::Account, until, page).await
 }

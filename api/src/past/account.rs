@@ -6,19 +6,26 @@ use domain::asof::{AsOf, Past};
 use domain::definition::Group;
 use domain::definitions::Definitions;
 use domain::platform::PERSONS;
+use domain::subject::Subject;
 use eventstore::Store;
-use projections::{PAGE_ROWS_MAX, PageRequest, account::GroupCount};
+use projections::account::{GroupCount, Holder};
+use projections::{PAGE_ROWS_MAX, PageRequest};
 use proofs::slug::Slug;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::record::{Told, definition, title};
-use super::walk::{ACCOUNT_RECORDS_MAX, Of, PastError, record, walk};
+use super::walk::{ACCOUNT_RECORDS_MAX, Of, PastError, record, seen_by, walk};
 use crate::registry::Knowledge;
 use crate::routes::v1::account::records::AccountRecordItem;
 
-/// The record as it concerned a person then.
-pub fn account_item(past: &Past, person: Uuid, definitions: &Definitions, as_of: AsOf) -> AccountRecordItem {
+/// The record as it concerned a person or an organisation then.
+pub fn account_item(
+    past: &Past,
+    holder: &Holder,
+    definitions: &Definitions,
+    as_of: AsOf,
+) -> AccountRecordItem {
     let told = Told::of(past, definitions, as_of);
     let state = &past.record.state;
     let register = state.register.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -29,7 +36,7 @@ pub fn account_item(past: &Past, person: Uuid, definitions: &Definitions, as_of:
         register,
         group: then.map(|then| then.group.as_str()),
         department: then.map(|then| then.owner.to_string()),
-        roles: roles(past, person),
+        roles: roles(past, holder),
         number: state.number.clone(),
         status: state.status.clone(),
         status_title: told.status,
@@ -43,9 +50,15 @@ pub fn account_item(past: &Past, person: Uuid, definitions: &Definitions, as_of:
     }
 }
 
-/// In which roles the record concerned a person, in order.
-fn roles(past: &Past, person: Uuid) -> Vec<String> {
-    let subjects = past.record.state.subjects.iter().filter(|subject| subject.person() == Some(person));
+/// In which roles the record concerned them, in order.
+fn roles(past: &Past, holder: &Holder) -> Vec<String> {
+    let is = |subject: &&Subject| match holder {
+        Holder::Person(person) => subject.person() == Some(*person),
+        Holder::Organisation(ogrn) => {
+            subject.organisation().is_some_and(|organisation| organisation.ogrn.as_ref() == Some(ogrn))
+        }
+    };
+    let subjects = past.record.state.subjects.iter().filter(is);
     let mut roles: Vec<String> = subjects.map(|subject| subject.role.clone()).collect();
     roles.sort_unstable();
     roles.dedup();
@@ -65,11 +78,11 @@ pub async fn profile(
     Ok(past.map(|past| past.record.content.to_json()))
 }
 
-/// What the person held then, by group and register: counted over all records that ever concerned them.
+/// What they held then, by group and register: counted over all records that ever concerned them.
 pub async fn groups(
     store: &Store,
     knowledge: &Knowledge,
-    person: Uuid,
+    holder: &Holder,
     as_of: AsOf,
     sees: impl Fn(&Slug) -> bool,
 ) -> Result<Vec<GroupCount>, PastError> {
@@ -77,10 +90,9 @@ pub async fn groups(
     let mut page = PageRequest::first(PAGE_ROWS_MAX);
     let mut counted = 0;
     loop {
-        let keeps = |past: &Past| {
-            past.seen_by.contains(&person) && past.record.state.register.as_ref().is_some_and(&sees)
-        };
-        let found = walk(store, knowledge, Of::Person(person, None), as_of, page, keeps).await?;
+        let keeps =
+            |past: &Past| seen_by(past, holder) && past.record.state.register.as_ref().is_some_and(&sees);
+        let found = walk(store, knowledge, Of::Holder(holder.clone(), None), as_of, page, keeps).await?;
         for past in &found.items {
             count(&mut counts, past, &knowledge.definitions, as_of);
         }

@@ -13,4 +13,4 @@ pub use account::{account_item, groups, profile};
 pub use query::{AsOfItem, as_of};
 pub use record::{Filter, record_item};
 pub use register::{register_at, register_document};
-pub use walk::{ACCOUNT_RECORDS_MAX, Of, PastError, record, records, walk};
+pub use walk::{ACCOUNT_RECORDS_MAX, Of, PastError, record, records, seen_by, walk};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::DomainError;
 use domain::asof::{AsOf, Past, fold};
 use eventstore::{Store, StoreError, StoredEntry};
+use projections::account::Holder;
 use projections::{Page, PageRequest, ProjectionError, past};
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
@@ -57,12 +58,12 @@ impl From<PastError> for Problem {
 }
 
 /// Whose records.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Of<'a> {
     /// Of a register.
     Register(&'a Slug),
-    /// That concern a person, of one register or of all.
-    Person(Uuid, Option<&'a Slug>),
+    /// That concern a person or an organisation, of one register or of all.
+    Holder(Holder, Option<&'a Slug>),
 }
 
 /// A record of a register as of a time; nothing when it did not exist there then.
@@ -100,6 +101,14 @@ pub async fn records(
     Ok(found)
 }
 
+/// May whoever holds the account see this past of a record?
+pub fn seen_by(past: &Past, holder: &Holder) -> bool {
+    match holder {
+        Holder::Person(person) => past.seen_by.contains(person),
+        Holder::Organisation(ogrn) => past.seen_by_organisations.contains(ogrn),
+    }
+}
+
 /// A page of the records that existed then and that `keeps` keeps, the last opened first. A page may hold fewer than were asked
 /// for, even none, and yet have a next: so much is looked at, and no more, however few there were.
 pub async fn walk(
@@ -117,10 +126,10 @@ pub async fn walk(
     };
     let mut examined = 0;
     loop {
-        let candidates = match of {
+        let candidates = match &of {
             Of::Register(register) => past::of_register(store.db(), register, until, &page).await?,
-            Of::Person(person, register) => {
-                past::of_person(store.db(), person, register, until, &page).await?
+            Of::Holder(holder, register) => {
+                past::of_holder(store.db(), holder.clone(), *register, until, &page).await?
             }
         };
         examined += candidates.items.len();

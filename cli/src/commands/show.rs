@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use domain::asof::{AsOf, Moment, Past};
 use domain::platform::PERSONS;
 use eventstore::Clock as _;
+use projections::account::Holder;
 use projections::{PAGE_ROWS_MAX, PageRequest};
 use proofs::slug::Slug;
 use serde::Serialize;
@@ -178,11 +179,16 @@ impl Shown<'_> {
         let mut page = PageRequest::first(PAGE_ROWS_MAX);
         loop {
             let keeps = |past: &Past| past.concerned.contains(&person) && past.record.state.record != person;
-            let of = Of::Person(person, None);
+            let of = Of::Holder(Holder::Person(person), None);
             let found =
                 past::walk(store, self.knowledge, of, self.as_of, page, keeps).await.map_err(cannot)?;
             for past in &found.items {
-                items.push(past::account_item(past, person, &self.knowledge.definitions, self.as_of));
+                items.push(past::account_item(
+                    past,
+                    &Holder::Person(person),
+                    &self.knowledge.definitions,
+                    self.as_of,
+                ));
                 let register = past.record.state.register.as_ref();
                 disclosed.extend(
                     register.map(|register| {

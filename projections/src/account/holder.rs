@@ -22,7 +22,7 @@ impl From<Uuid> for Holder {
 
 impl Holder {
     /// `SELECT what FROM` the rows of this holder.
-    pub(super) fn select(self, what: &str) -> Select {
+    pub(crate) fn select(self, what: &str) -> Select {
         let (table, projection, key, value): (_, _, _, Arg) = match self {
             Self::Person(person) => ("account_record", "account", "person = {}", person.into()),
             Self::Organisation(ogrn) => ("organisation_record", "organisations", "ogrn = {}", ogrn.into()),

@@ -80,7 +80,7 @@ pub async fn get_account(
     let knowledge = state.registry().knowledge();
     let now = state.store().clock().now();
     if let Some(as_of) = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)? {
-        let asked = Asked { knowledge: &knowledge, acting: &acting, person: acting.person()?, as_of };
+        let asked = Asked { knowledge: &knowledge, acting: &acting, as_of };
         return Ok(Json(asked.account(&state, query).await?));
     }
     let db = state.store().db();

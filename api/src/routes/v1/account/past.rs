@@ -19,7 +19,6 @@ use crate::registry::Knowledge;
 pub struct Asked<'a> {
     pub knowledge: &'a Knowledge,
     pub acting: &'a Acting,
-    pub person: Uuid,
     pub as_of: AsOf,
 }
 
@@ -56,23 +55,24 @@ impl Asked<'_> {
 
     /// The account: profile, counts and a page.
     pub async fn account(&self, state: &AppState, query: AccountQuery) -> Result<AccountDocument, Problem> {
-        let (store, person) = (state.store(), self.person);
+        let (store, holder) = (state.store(), self.acting.holder());
+        let person = self.acting.person().ok();
         let persons: Slug = PERSONS.parse().map_err(|error| Problem::internal(&error))?;
-        let profile = match self.acting.sees(&persons) {
-            true => past::profile(store, self.knowledge, person, self.as_of).await?,
-            false => None,
+        let profile = match person.filter(|_| self.acting.sees(&persons)) {
+            Some(person) => past::profile(store, self.knowledge, person, self.as_of).await?,
+            None => None,
         };
         let sees = |register: &Slug| self.acting.sees(register);
-        let counts = past::groups(store, self.knowledge, person, self.as_of, sees).await?;
+        let counts = past::groups(store, self.knowledge, &holder, self.as_of, sees).await?;
         let page = self.read(state, query).await?;
         let mut shown = shown(self.acting, &page.items)?;
-        if profile.is_some() {
+        if let (Some(_), Some(person)) = (&profile, person) {
             shown.push(Disclosure::new(&persons, person, vec![person]));
         }
         self.disclosed(state, &shown).await?;
         Ok(AccountDocument {
-            person: Some(person),
-            organisation: None,
+            person,
+            organisation: self.acting.organisation().map(str::to_owned),
             profile,
             groups: groups(counts),
             items: page.items,
@@ -97,7 +97,7 @@ impl Asked<'_> {
             in_force: query.in_force,
         };
         let page = PageQuery { cursor: query.cursor, limit: query.limit }.request()?;
-        let of = Of::Person(self.person, filter.register.as_ref());
+        let of = Of::Holder(self.acting.holder(), filter.register.as_ref());
         let keeps = |past: &Past| self.sees(past) && filter.keeps(&self.item(past));
         let found = past::walk(state.store(), self.knowledge, of, self.as_of, page, keeps).await?;
         Ok(Page::of(found, |past| self.item(&past)))
@@ -106,11 +106,11 @@ impl Asked<'_> {
     /// Did it concern the person, and may whoever asks see it? The person's own record is their profile, and none of these.
     fn sees(&self, past: &Past) -> bool {
         let Some(register) = &past.record.state.register else { return false };
-        past.seen_by.contains(&self.person) && *register != *PERSONS && self.acting.sees(register)
+        past::seen_by(past, &self.acting.holder()) && *register != *PERSONS && self.acting.sees(register)
     }
 
     fn item(&self, past: &Past) -> AccountRecordItem {
-        past::account_item(past, self.person, &self.knowledge.definitions, self.as_of)
+        past::account_item(past, &self.acting.holder(), &self.knowledge.definitions, self.as_of)
     }
 
     async fn disclosed(&self, state: &AppState, shown: &[Disclosure]) -> Result<(), Problem> {

@@ -61,7 +61,7 @@ pub async fn get_account_record(
     let knowledge = state.registry().knowledge();
     let now = state.store().clock().now();
     if let Some(as_of) = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)? {
-        let asked = Asked { knowledge: &knowledge, acting: &acting, person: acting.person()?, as_of };
+        let asked = Asked { knowledge: &knowledge, acting: &acting, as_of };
         return Ok(Json(asked.record(&state, record).await?));
     }
     let found = account::record(state.store().db(), &knowledge.definitions, acting.holder(), record).await;

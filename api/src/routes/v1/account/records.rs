@@ -160,7 +160,7 @@ pub async fn list_account_records(
     let knowledge = state.registry().knowledge();
     let now = state.store().clock().now();
     if let Some(as_of) = past::as_of(query.recorded_at.as_deref(), query.effective_at.as_deref(), now)? {
-        let asked = Asked { knowledge: &knowledge, acting: &acting, person: acting.person()?, as_of };
+        let asked = Asked { knowledge: &knowledge, acting: &acting, as_of };
         return Ok(Json(asked.records(&state, query).await?));
     }
     let page = read(&state, &knowledge, &acting, query).await?;
