@@ -9,7 +9,7 @@ Every list answers `{\"items\": […], \"next\": cursor or null}`. Every error i
 is a page of this server. An append answers with its `position`; a read with `Wait-For: <position>` waits until it is included.";
 
 /// Sections of the reference, in order.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 9] = [
     ("Registers", "Registers, their entries and records."),
     ("Account", "What concerns the person who asks."),
     ("Consent", "What a person lets third parties read: OAuth 2.0, and what is read by it."),
@@ -19,6 +19,8 @@ const TAGS: [(&str, &str); 7] = [
         "Checkpoints, tiles, keys and receipts, as C2SP describes them; `docs/format.md` has the bytes.",
     ),
     ("Feeds", "Entries and events as they come: pages that wait, streams, webhooks."),
+    ("Search", "Records by words, names and numbers."),
+    ("Statistics", "How many, of what, where and when; no small groups."),
     ("Service", "The server itself."),
 ];
 
