@@ -8,6 +8,7 @@ mod commands;
 mod consent;
 mod crash;
 mod demo;
+mod feeds;
 mod liar;
 mod living;
 mod outsider;

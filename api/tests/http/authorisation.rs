@@ -95,7 +95,7 @@ fn cases(record: &str) -> Vec<Case> {
     cases.extend(search::cases());
     cases.extend(crate::feeds::cases());
     cases.extend(crate::proactive_http::cases());
-    cases.extend(crate::webhooks::cases());
+    cases.extend(crate::webhook_owners::cases());
     cases.extend(crate::notifications::cases());
     cases.extend(crate::projections::cases());
     cases

@@ -198,3 +198,64 @@ async fn what_is_not_wanted_any_more_is_not_told() {
         world.end().await;
     }
 }
+
+/// An offer, an application that moves on, an answer: each is told of once, and what the person did themselves is not.
+#[tokio::test]
+async fn each_kind_of_news_is_told() {
+    for world in worlds().await {
+        let mut push = Receiver::start(&[Answering::Status(200)]).await;
+        gateway(&world, &push, "push").await;
+        put(&world, Who::Citizen, json!({ "channels": { "push": { "on": true } } })).await;
+        let deliverer = start(&world);
+        let title = json!({ "ru": "Паспорт", "en": "Passport" });
+        let person = world.citizen;
+        let offer = json!({
+            "key": "a".repeat(43), "subjects": [{ "role": "addressee", "person": person }],
+            "rule": { "record": Uuid::from_u128(1), "slug": "passport-at-14", "version": 1 },
+            "cause": { "kind": "entry", "register": "persons", "record": person, "version": 1, "type": "opened", "position": 1 },
+            "evaluated": { "position": 1, "today": "2026-06-01" }, "values": {}, "effect": { "kind": "inform" },
+            "title": title, "kind": "documents", "department": "roads", "legal_basis": [],
+        });
+        let offer = platform(&world, "offers", None, "proposed", offer).await;
+        platform(&world, "offers", Some(offer), "seen", json!({ "by": person })).await;
+        let request = json!({ "subjects": [{ "role": "applicant", "person": person }], "service": "passport",
+            "title": title, "department": "roads", "values": {}, "by": person });
+        let request = platform(&world, "requests", None, "submitted", request).await;
+        platform(&world, "requests", Some(request), "taken", json!({ "by": world.other_citizen })).await;
+        let decided = json!({ "reason": "too early", "decided_by": world.other_citizen });
+        platform(&world, "requests", Some(request), "refused", decided).await;
+        // An access is no news; the answer to a question about it is.
+        world.permit("notices", "A001").await;
+        world.get(Who::Official, "/v1/registers/notices/entries/0").await.expect(200);
+        let access =
+            world.store.read_register(&"accesses".parse().expect("a slug"), 0, 1).await.expect("read");
+        let access = access[0].record();
+        let asked = json!({ "question": "Why?", "asked_by": person });
+        platform(&world, "accesses", Some(access), "questioned", asked).await;
+        let path = format!("/v1/departments/roads/accesses/{access}/answer");
+        world.post(Who::Official, &path, json!({ "answer": "A check of permits." })).await.expect(201);
+        for kind in ["offer", "request", "request", "access-answer"] {
+            let event = push.next().await.json();
+            assert_eq!((&event["data"]["kind"], &event["data"]["person"]), (&json!(kind), &json!(person)));
+        }
+        deliverer.stop().await;
+        assert!(push.rest().is_empty());
+        world.end().await;
+    }
+}
+
+/// Appends to a register of the platform's; gives the record.
+async fn platform(
+    world: &World,
+    register: &str,
+    record: Option<Uuid>,
+    entry_type: &str,
+    body: Value,
+) -> Uuid {
+    use api::registry::{Actor, AppendRequest, EntryRequest};
+    let entry_type = entry_type.parse().expect("a type");
+    let entry = EntryRequest::Platform { record, version: None, entry_type, effective_at: None, body };
+    let by = Actor::local("platform".parse().expect("a slug"));
+    let request = AppendRequest::new(register.parse().expect("a slug"), by, vec![entry]);
+    world.registry.append(request).await.expect("it is appended").remove(0).appended.record
+}
