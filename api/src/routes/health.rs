@@ -52,9 +52,6 @@ pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Healt
     let states = state.projections().states();
     let stuck = states.iter().filter(|state| state.failures >= FAILURES_STUCK && state.paused.is_none());
     let mut stuck: Vec<_> = stuck.map(|state| state.name).collect();
-    if state.proactive().is_some_and(|engine| engine.state().failures >= FAILURES_STUCK) {
-        stuck.push("proposals");
-    }
     // One projection that stands at an entry is no reason to take the server from all its users.
     let paused = states
         .iter()
@@ -65,5 +62,9 @@ pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Healt
         (true, false) => (StatusCode::OK, "a projection stands at an entry"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "a projection is stuck"),
     };
+    // Nor is an engine that makes no proposals for a while: it makes them later.
+    let unproposed = state.proactive().is_some_and(|engine| engine.state().failures >= FAILURES_STUCK);
+    let status = if unproposed && status == "ok" { "no proposals are made" } else { status };
+    stuck.extend(unproposed.then_some("proposals"));
     (code, Json(Health { status, stuck, paused }))
 }
