@@ -90,7 +90,7 @@ pub async fn counts(
 ) -> Result<Option<Counts>, ProjectionError> {
     let mut counts = Counts::default();
     let steps = "SELECT COUNT(*) AS n FROM (SELECT 1 FROM history_step WHERE register = $1
-        AND build = (SELECT build FROM projection WHERE name = 'history' AND live = 1) LIMIT $2) AS some";
+        AND build = (SELECT build FROM projection WHERE name = 'history' AND live = 1) LIMIT $2) AS bounded";
     let row = db.fetch_optional(steps, args![register, COUNT_STEPS_MAX + 1]).await?;
     if row.map(|row| row.uint("n")).transpose()?.unwrap_or_default() > COUNT_STEPS_MAX {
         return Ok(None);

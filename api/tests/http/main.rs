@@ -9,6 +9,7 @@ mod authorisation;
 mod backtest;
 mod bank;
 mod consent;
+mod consent_model;
 mod database;
 mod documents;
 mod events;

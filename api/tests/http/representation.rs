@@ -163,6 +163,17 @@ async fn an_organisation_has_an_account_that_its_head_reads() {
         let one = format!("/v1/account/records/{work}");
         let shown = ask(&world, &mine, Some(&whom), "GET", &one, None).await.expect(200);
         assert_eq!((&shown["content"]["number"], &shown["roles"]), (&json!("W001"), &json!(["holder"])));
+        // And as of a time: then, and not before it had effect.
+        let then = format!("{one}?effective_at=2026-12-31");
+        assert_eq!(
+            ask(&world, &mine, Some(&whom), "GET", &then, None).await.expect(200)["content"],
+            shown["content"]
+        );
+        let then = "/v1/account?effective_at=2026-12-31";
+        let past = ask(&world, &mine, Some(&whom), "GET", then, None).await.expect(200);
+        assert_eq!((&past["items"], &past["groups"]), (&account["items"], &account["groups"]));
+        let before = format!("{one}?effective_at=2026-01-01");
+        assert_eq!(ask(&world, &mine, Some(&whom), "GET", &before, None).await.problem(404).0, "not-found");
         ask(&world, &mine, Some(&whom), "GET", &format!("{one}/history"), None).await.expect(200);
         ask(&world, &mine, None, "GET", &one, None).await.expect(404);
         let represented = ask(&world, &mine, None, "GET", "/v1/account/represented", None).await.expect(200);
