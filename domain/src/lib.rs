@@ -3,8 +3,8 @@
 //! **In scope.** The definition of a register ([`definition`]) and its history ([`definitions`]); departments, their keys and
 //! officials ([`departments`]); the aggregates that decide on every append ([`record`], [`department`], [`register`], and
 //! [`any_record`], which picks the right one); the fold of a record's entries into its facts ([`facts`]) and its content
-//! ([`content`]), also as of a time ([`asof`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); and the
-//! words in which a step is told ([`words`]).
+//! ([`content`]), also as of a time ([`asof`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); the
+//! words in which a step is told ([`words`]); proactive rules, from their text to their verdict ([`trigger`]).
 //!
 //! **Not in scope, and so absent.** Input and output, clocks and randomness: the time and every identifier come in as
 //! parameters. Signatures, digests and trees (`proofs`); order, uniqueness of numbers and idempotency, which only a
@@ -14,6 +14,9 @@
 //! **To add a register**: a file under `fixtures/registers`, or an entry in the register `registers` of a running
 //! installation; no Rust. `docs/reference/definition.md` is the reference of that file, and
 //! `cargo test -p reestr-domain fixtures` checks every one of them, naming the file, the place and what is wrong.
+//!
+//! **To add a proactive rule**: a file under `fixtures/triggers`, or an entry in the register `triggers`; no Rust. The same
+//! `cargo test` compiles each of them and checks that all exists that it names.
 //!
 //! **To add a check of an identifier** (a format that schemas may name): a function in [`checks`] and a line in its
 //! [`checks::FORMATS`].

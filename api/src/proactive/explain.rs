@@ -1,5 +1,5 @@
 //! Why a person has or lacks an offer, rule by rule: the offers that there are, the causes that were looked at, and of each
-//! what came of it, computed again from the entries as they were then.
+//! what came of it, computed again from the entries as they were then. It holds personal data, and has no `Debug` text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::accesses::Disclosure;
 use crate::registry::Registry;
 
 /// Why a person has or lacks offers.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Explained {
     /// The person: the record in `persons`.
     pub person: Uuid,
@@ -38,7 +38,7 @@ pub struct Explained {
 }
 
 /// One rule and a person.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct RuleExplained {
     /// The rule.
     pub slug: Slug,
@@ -62,7 +62,7 @@ pub struct RuleExplained {
 }
 
 /// One cause and what came of it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct CauseExplained {
     /// The register.
     pub register: Slug,
@@ -82,7 +82,7 @@ pub struct CauseExplained {
 }
 
 /// What came of a cause.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum CauseOutcome {
     /// An offer was made.

@@ -181,15 +181,14 @@ async fn an_explanation_says_of_each_cause_what_came_of_it() {
             let explained = explain(&world.registry, &rules, person, None, day(today)).await;
             let (explained, disclosed) = explained.expect("an explanation");
             assert!(disclosed.iter().any(|disclosure| disclosure.record == person));
-            explained.rules[0].causes.iter().map(|cause| format!("{:?}", cause.outcome)).collect::<Vec<_>>()
+            let told = |outcome| serde_json::to_value(outcome).expect("JSON");
+            explained.rules[0].causes.iter().map(|cause| told(&cause.outcome)).collect::<Vec<_>>()
         };
-        assert_eq!(outcome(person, "2026-06-09").await, ["NotYetDue"]);
+        assert_eq!(outcome(person, "2026-06-09").await, [json!({"outcome": "not-yet-due"})]);
         let failed = &outcome(person, "2026-06-10").await[0];
-        assert!(
-            failed.contains("person.address.region == 'Тверь'") && failed.contains(r#""years": Number(14)"#),
-            "{failed}"
-        );
-        assert_eq!(outcome(world.citizen, "2026-06-10").await, ["BeforePublication"]);
+        assert_eq!((&failed["outcome"], &failed["values"]), (&json!("failed"), &json!({"years": 14})));
+        assert_eq!(failed["condition"], "person.address.region == 'Тверь'");
+        assert_eq!(outcome(world.citizen, "2026-06-10").await, [json!({"outcome": "before-publication"})]);
         let only = "no-such-rule".parse().expect("a slug");
         let none = explain(&world.registry, &rules, person, Some(&only), day("2026-06-10")).await;
         assert!(none.expect("an explanation").0.rules.is_empty());

@@ -49,7 +49,7 @@ impl std::fmt::Debug for EntryEvent {
 }
 
 /// A date that fell due, as a cause.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DueDate {
     /// The member that is the base date.
     pub member: String,
@@ -59,6 +59,13 @@ pub struct DueDate {
     pub due: NaiveDate,
     /// The record, as of that day.
     pub of: SceneRecord,
+}
+
+impl std::fmt::Debug for DueDate {
+    /// No date: a base may be a birthday.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DueDate({} of {} {})", self.member, self.of.register, self.of.record)
+    }
 }
 
 impl Cause {
