@@ -12,11 +12,14 @@ use super::{Disclosure, Endpoint, Looker, Purpose};
 /// Records that one access names: as many as a page of entries can have. More make another access.
 const RECORDS_MAX: usize = 256;
 
+/// For whom one is, and by which record (its register and its identifier) they may be looked at, where it is by one.
+type For<'a> = (Uuid, Option<(&'a str, Uuid)>);
+
 /// The bodies, each with what concerns its one person and nothing of the others.
 pub fn bodies(looker: &Looker, purpose: &Purpose, endpoint: Endpoint, shown: &[&Disclosure]) -> Vec<Value> {
     let (about, others): (Vec<&Disclosure>, Vec<&Disclosure>) =
         shown.iter().copied().partition(|one| one.register == *ACCESSES && looker.must_say_why());
-    let mut persons: BTreeMap<(Uuid, Option<(&str, Uuid)>), BTreeSet<(&Slug, Uuid)>> = BTreeMap::new();
+    let mut persons: BTreeMap<For<'_>, BTreeSet<(&Slug, Uuid)>> = BTreeMap::new();
     for one in others {
         for person in one.persons.iter().filter(|person| looker.concerns(person)) {
             let key = (*person, looker.grounds(&one.register));

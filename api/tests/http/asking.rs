@@ -231,12 +231,12 @@ async fn acting_for_another_is_an_access_of_theirs_alone() {
         assert_eq!(looks[0]["grounds"], json!({ "register": "births", "record": born }));
         assert_eq!(looks[0]["records"].as_array().map(Vec::len), Some(2), "the profile and the birth");
         let last = world.store.position().await.expect("a position");
-        let list = format!("{ACCESSES}?wait_for={last}");
-        let page = ask(&world, &token, Some(&whom), "GET", &list, None).await.expect(200);
+        let page_path = format!("{ACCESSES}?wait_for={last}");
+        let page = ask(&world, &token, Some(&whom), "GET", &page_path, None).await.expect(200);
         let record = page["items"][0]["record"].as_str().expect("a record");
         // To read that list for the child is one more; her own has nothing.
         assert_eq!(recorded(&world).await.len(), 2);
-        assert_eq!(ask(&world, &token, None, "GET", &list, None).await.expect(200)["items"], json!([]));
+        assert_eq!(ask(&world, &token, None, "GET", &page_path, None).await.expect(200)["items"], json!([]));
         let question = format!("{ACCESSES}/{record}/question");
         let why = Some(json!({ "question": "Was it me?" }));
         ask(&world, &token, Some(&whom), "POST", &question, why).await.expect(201);
