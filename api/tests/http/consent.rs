@@ -252,7 +252,7 @@ async fn a_decision_is_on_what_was_asked_and_on_what_is_the_persons() {
             (allow(&[], &[&open], "2026-08-31"), "/records"),
             (allow(&[], &[&others], "2026-08-31"), "/records"),
             (allow(&[], &[&nothing], "2026-08-31"), "/records"),
-            (allow(&["notices"], &[], "2026-05-31"), "/valid_until"),
+            (allow(&["notices"], &[], "2026-06-01"), "/valid_until"),
             (allow(&["notices"], &[], "2027-06-02"), "/valid_until"),
         ] {
             let answer = ask(&world, &mine, None, "POST", "/v1/oauth/authorize", Some(decision)).await;

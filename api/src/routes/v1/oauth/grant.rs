@@ -34,7 +34,7 @@ pub struct DecisionBody {
     /// Records that are opened one by one.
     #[serde(default)]
     pub records: BTreeSet<Uuid>,
-    /// The last day.
+    /// The last day: tomorrow at the earliest.
     pub valid_until: Option<NaiveDate>,
 }
 
@@ -131,8 +131,9 @@ async fn chosen(
     acting.person()?;
     let valid_until = decision.valid_until.ok_or_else(|| unfit("/valid_until", "is missing"))?;
     let today = today(state);
-    if valid_until < today || last_day(today) < valid_until {
-        return Err(unfit("/valid_until", "is from today to a year from now"));
+    // A term has two days at least, as any record's.
+    if valid_until <= today || last_day(today) < valid_until {
+        return Err(unfit("/valid_until", "is from tomorrow to a year from now"));
     }
     let mut registers = BTreeSet::new();
     for name in &decision.registers {
