@@ -19,7 +19,9 @@ use crate::routes::v1::registers::register::RegisterDocument;
 /// The status of a register that takes no more entries.
 const CLOSED: &str = "closed";
 
-/// The definition of a register as of a time: what its record in `registers` said then. Nothing when it was not defined.
+/// The definition of a register as of a time: what its record in `registers` said then. Nothing when it was not defined. Only
+/// the time of recording counts: a definition rules what is recorded after it, whatever time of effect its entry names, and a
+/// register that is brought in whole today has records that have effect since years.
 pub async fn register_at(
     store: &Store,
     knowledge: &Knowledge,
@@ -29,7 +31,8 @@ pub async fn register_at(
     let Some(current) = knowledge.definitions.current(register) else { return Ok(None) };
     // The name is a slug: every statement of the register says so.
     let Ok(registers) = REGISTERS.parse::<Slug>() else { return Ok(None) };
-    let past = record(store, knowledge, &registers, current.record, as_of).await?;
+    let by_then = AsOf { effective: Timestamp::MAX, ..as_of };
+    let past = record(store, knowledge, &registers, current.record, by_then).await?;
     past.map(|past| in_force(&past, &current)).transpose()
 }
 
@@ -50,8 +53,8 @@ fn in_force(past: &Past, current: &InForce) -> Result<InForce, PastError> {
     })
 }
 
-/// The register with its definition, and the size and root of its tree then. How large the log was follows from the time of
-/// recording alone: every entry is a leaf from then on, whenever it has effect.
+/// The register with its definition, and the size and root of its tree then, which follow from the time of recording too:
+/// every entry is a leaf from then on, whenever it has effect.
 pub async fn register_document(
     store: &Store,
     in_force: &InForce,
