@@ -13,6 +13,7 @@ use domain::trigger::{CompiledRule, Rules};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::proactive_town::Town;
 use crate::world::{NOON, World, append};
 
 /// A rule of the test world: at an age, in years.
@@ -192,6 +193,64 @@ async fn an_explanation_says_of_each_cause_what_came_of_it() {
         let only = "no-such-rule".parse().expect("a slug");
         let none = explain(&world.registry, &rules, person, Some(&only), day("2026-06-10")).await;
         assert!(none.expect("an explanation").0.rules.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_explanation_finds_the_offers_that_the_engine_made_and_why_it_made_no_others() {
+    for mut town in Town::both().await {
+        let first_child = json!({
+            "slug": "first-child", "title": {"ru": "Р", "en": "First child"}, "situation": "birth-of-a-child",
+            "kind": "family", "department": "roads",
+            "cause": {"entry": {"register": "births", "types": ["recorded"]}}, "for": "subject:mother",
+            "family": ["children"], "when": "size(family.children) == 1", "effect": {"inform": {}},
+            "legal_basis": [{"title": {"ru": "Р", "en": "L"}, "citation": "1-FZ"}], "in_force": {"from": "2000-01-01"}
+        });
+        let (early, mother, quiet) = (
+            town.person("1991-01-01").await,
+            town.person("1992-01-01").await,
+            town.person("1993-01-01").await,
+        );
+        let mut children = Vec::new();
+        for _ in 0..4 {
+            children.push(town.person("2026-05-30").await);
+        }
+        town.birth(children[0], early).await;
+        town.publish(first_child).await;
+        let off = [domain::definition::Group::Family].into();
+        let now = town.world.clock_now();
+        api::proactive::settings::set(town.world.store.db(), quiet, &off, now).await.expect("it is set");
+        for (child, person) in [(1, mother), (2, mother), (3, quiet)] {
+            town.birth(children[child], person).await;
+        }
+        town.settle().await;
+        town.projected().await;
+        let rules = rules(&town.world).await;
+        let outcomes = async |person: Uuid| {
+            let explained = explain(&town.world.registry, &rules, person, None, NOON.date()).await;
+            let rule = explained.expect("an explanation").0.rules.remove(0);
+            let causes = rule.causes.iter().map(|cause| serde_json::to_value(&cause.outcome).expect("JSON"));
+            (rule.switched_off, causes.collect::<Vec<_>>())
+        };
+        let (_, of_mother) = outcomes(mother).await;
+        let words = |outcomes: &[Value]| {
+            let mut words: Vec<String> =
+                outcomes.iter().map(|outcome| outcome["outcome"].to_string()).collect();
+            words.sort();
+            words.join(" ")
+        };
+        assert_eq!(words(&of_mother), r#""failed" "offered""#);
+        let offered = of_mother.iter().find(|outcome| outcome["outcome"] == "offered").expect("an offer");
+        assert_eq!(offered["status"], "proposed");
+        let (switched_off, of_quiet) = outcomes(quiet).await;
+        assert_eq!((switched_off, words(&of_quiet).as_str()), (true, r#""withheld""#));
+        assert_eq!(words(&outcomes(early).await.1), r#""before-publication""#);
+        assert!(outcomes(children[0]).await.1.is_empty());
+
+        // Without the engine, the same rule over the same history finds the same, and those before it.
+        let text = rules.find("first-child").expect("the rule").rule.clone();
+        let report = whole(&town.world, Backtest::of(text, asked("2026-06-01"))).await;
+        assert_eq!((report.rules[0].causes, report.rules[0].people), (4, 3));
     }
 }
 
