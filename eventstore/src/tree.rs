@@ -123,7 +123,11 @@ impl Store {
     }
 
     /// Hashes of nodes, from the few tiles that hold them.
-    pub(crate) async fn nodes(&self, register: &Slug, nodes: &[Node]) -> Result<HashMap<Node, Hash>, StoreError> {
+    pub(crate) async fn nodes(
+        &self,
+        register: &Slug,
+        nodes: &[Node],
+    ) -> Result<HashMap<Node, Hash>, StoreError> {
         let mut widths: HashMap<(u8, u64), u16> = HashMap::new();
         for node in nodes {
             let span = tile::locate(*node);

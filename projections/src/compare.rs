@@ -237,8 +237,8 @@ impl Cell {
             Self::Blob(blob) => blob.as_slice(),
         };
         let digest = Sha256::digest(bytes);
-        let hex: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("#{hex}")
+        let [a, b, c, d] = [digest[0], digest[1], digest[2], digest[3]];
+        format!("#{a:02x}{b:02x}{c:02x}{d:02x}")
     }
 }
 

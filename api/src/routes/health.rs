@@ -57,14 +57,14 @@ pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Healt
         .iter()
         .filter_map(|state| state.paused.map(|position| PausedItem { projection: state.name, position }));
     let paused: Vec<_> = paused.collect();
-    let (code, status) = match (stuck.is_empty(), paused.is_empty()) {
+    let (code, words) = match (stuck.is_empty(), paused.is_empty()) {
         (true, true) => (StatusCode::OK, "ok"),
         (true, false) => (StatusCode::OK, "a projection stands at an entry"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "a projection is stuck"),
     };
     // Nor is an engine that makes no proposals for a while: it makes them later.
     let unproposed = state.proactive().is_some_and(|engine| engine.state().failures >= FAILURES_STUCK);
-    let status = if unproposed && status == "ok" { "no proposals are made" } else { status };
+    let words = if unproposed && words == "ok" { "no proposals are made" } else { words };
     stuck.extend(unproposed.then_some("proposals"));
-    (code, Json(Health { status, stuck, paused }))
+    (code, Json(Health { status: words, stuck, paused }))
 }

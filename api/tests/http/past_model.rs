@@ -46,7 +46,7 @@ async fn play(world: &World, case: u32, ops: &[Op]) -> String {
         let person = if op.value % 2 == 0 { world.citizen } else { world.other_citizen };
         let entry = match permits.get_mut(&op.record) {
             None => {
-                let mut body = world.body(&format!("{}{:03}", char::from(b'A' + op.record as u8), case));
+                let mut body = world.body(&format!("{}{case:03}", ["A", "B", "C"][op.record]));
                 body["subjects"] = holder(person);
                 json!({ "type": "issued", "body": body })
             }

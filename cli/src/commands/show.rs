@@ -121,15 +121,15 @@ struct AccountShown {
     as_of: AsOfItem,
 }
 
-fn cannot(error: PastError) -> Failure {
-    Failure::because("the past cannot be read", &error)
+fn cannot(error: &PastError) -> Failure {
+    Failure::because("the past cannot be read", error)
 }
 
 impl Shown<'_> {
     async fn record(&self, register: &Slug, record: Uuid) -> Result<(), Failure> {
         self.known(register)?;
         let found = past::record(&self.opened.store, self.knowledge, register, record, self.as_of).await;
-        let past = found.map_err(cannot)?.ok_or_else(|| {
+        let past = found.map_err(|error| cannot(&error))?.ok_or_else(|| {
             Failure::failed(format!("{register} had no such record then, or none that has taken effect"))
         })?;
         let shown = self.disclose(&[disclosure(register, &past)]).await?;
@@ -156,7 +156,7 @@ impl Shown<'_> {
         match content {
             Some(content) => line(&format!("content     {content}")),
             None => {
-                line("content     not shown: --purpose and --legal-basis show it, and record that it was")
+                line("content     not shown: --purpose and --legal-basis show it, and record that it was");
             }
         }
         Ok(())
@@ -171,7 +171,8 @@ impl Shown<'_> {
         let store = &self.opened.store;
         let caught_up = projections::catch_up(store, "account").await;
         caught_up.map_err(|error| Failure::because("the projection account cannot catch up", &error))?;
-        let profile = past::profile(store, self.knowledge, person, self.as_of).await.map_err(cannot)?;
+        let profile =
+            past::profile(store, self.knowledge, person, self.as_of).await.map_err(|error| cannot(&error))?;
         let persons: Slug = PERSONS.parse().map_err(|error| Failure::because(PERSONS, &error))?;
         let mut items = Vec::new();
         let mut disclosed =
@@ -180,8 +181,9 @@ impl Shown<'_> {
         loop {
             let keeps = |past: &Past| past.concerned.contains(&person) && past.record.state.record != person;
             let of = Of::Holder(Holder::Person(person), None);
-            let found =
-                past::walk(store, self.knowledge, of, self.as_of, page, keeps).await.map_err(cannot)?;
+            let found = past::walk(store, self.knowledge, of, self.as_of, page, keeps)
+                .await
+                .map_err(|error| cannot(&error))?;
             for past in &found.items {
                 items.push(past::account_item(
                     past,
@@ -228,9 +230,12 @@ impl Shown<'_> {
     async fn register(&self, register: &Slug) -> Result<(), Failure> {
         self.known(register)?;
         let store = &self.opened.store;
-        let then = past::register_at(store, self.knowledge, register, self.as_of).await.map_err(cannot)?;
+        let then = past::register_at(store, self.knowledge, register, self.as_of)
+            .await
+            .map_err(|error| cannot(&error))?;
         let then = then.ok_or_else(|| Failure::failed(format!("there was no register {register} then")))?;
-        let document = past::register_document(store, &then, self.as_of).await.map_err(cannot)?;
+        let document =
+            past::register_document(store, &then, self.as_of).await.map_err(|error| cannot(&error))?;
         let caught_up = projections::catch_up(store, "history").await;
         caught_up.map_err(|error| Failure::because("the projection history cannot catch up", &error))?;
         let definitions = &self.knowledge.definitions;

@@ -196,11 +196,11 @@ fn naive(entries: &[Made], recorded: &str, effective: &str) -> (String, u64, Val
     let set = left.iter().rposition(|(_, made)| ["issued", "replaced"].contains(&made.kind)).unwrap();
     let mut content = Map::new();
     for name in ["category", "subjects", "until"] {
-        let said = left[set..]
+        let mut said = left[set..]
             .iter()
             .rev()
             .filter(|(_, made)| !["suspended", "reinstated", "revoked"].contains(&made.kind));
-        let value = said.filter_map(|(_, made)| made.body.get(name).map(|value| (made.kind, value))).next();
+        let value = said.find_map(|(_, made)| made.body.get(name).map(|value| (made.kind, value)));
         // Null removes where it amends, and stands where it sets.
         let sets = |kind| ["issued", "replaced"].contains(&kind);
         if let Some((_, value)) = value.filter(|(kind, value)| sets(*kind) || !value.is_null()) {
