@@ -7,6 +7,7 @@ use eventstore::sql::Dialect;
 use serde_json::{Value, json};
 
 use crate::authorisation::Case;
+use crate::proactive_town::{Town, a_set, on_birth, settle};
 use crate::world::{Who, World};
 
 /// Long enough for a busy machine.
@@ -156,5 +157,32 @@ async fn an_entry_that_cannot_be_applied_is_seen_tried_again_and_left_out() {
         }
         refuse(&world, false).await;
         world.end().await;
+    }
+}
+
+/// Rules are in force and a cause is there: projections made again, and compared, propose nothing, nor does the engine after.
+#[tokio::test]
+async fn a_rebuild_makes_rows_and_no_entry() {
+    for mut town in Town::both().await {
+        town.publish(on_birth("birth-set", a_set())).await;
+        let mother = town.person("1995-01-01").await;
+        town.birth(town.person("2026-05-30").await, mother).await;
+        town.settle().await;
+        assert_eq!(town.offers(mother).await.len(), 1);
+        let store = town.world.store.clone();
+        let before = store.position().await.expect("a position");
+        for projector in projections::projectors() {
+            let name = projector.name();
+            let checked = projections::check(&store, name, |_| {}).await.expect("it is compared");
+            assert_eq!((checked.digest, checked.difference), (checked.live, None), "{name}");
+            assert!(
+                projections::rebuild(&store, name, |_| {}).await.expect("it is made again").equal(),
+                "{name}"
+            );
+        }
+        settle(&mut town.engine()).await;
+        assert_eq!(store.position().await.expect("a position"), before);
+        assert_eq!(town.offers(mother).await.len(), 1);
+        town.end().await;
     }
 }
