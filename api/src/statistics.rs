@@ -27,11 +27,14 @@ impl Default for Settings {
     }
 }
 
+/// Tables by region: of a register or of all, and by what.
+type Kept = BTreeMap<(Option<Slug>, By), Arc<Table>>;
+
 /// Makes tables, and keeps those by region.
 #[derive(Debug, Default)]
 pub struct Tables {
     settings: Settings,
-    kept: Mutex<BTreeMap<(Option<Slug>, By), Arc<Table>>>,
+    kept: Mutex<Kept>,
 }
 
 impl Tables {

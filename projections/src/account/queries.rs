@@ -149,7 +149,9 @@ pub async fn records(
 ) -> Result<Vec<AccountRecord>, ProjectionError> {
     let from = sql::rows(db.dialect(), "{}", &[("record", Col::Blob)]);
     let mut rows = JsonRows::new();
-    records.iter().for_each(|record| rows.push(args![record]));
+    for record in records {
+        rows.push(args![record]);
+    }
     let mut select = holder.into().select(SELECT);
     select.and(&format!("record IN (SELECT r.record FROM {from} AS r)"), rows);
     let (sql, args) = select.end("");

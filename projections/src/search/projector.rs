@@ -64,9 +64,13 @@ impl Projector for SearchProjector {
         let lives = || batch.lives.iter().filter(|life| !UNINDEXED.contains(&life.register.as_str()));
         let persons = || lives().filter(|life| life.register.as_str() == platform::PERSONS);
         let mut changed = JsonRows::new();
-        persons().for_each(|life| changed.push(args![life.record.to_string()]));
+        for life in persons() {
+            changed.push(args![life.record.to_string()]);
+        }
         let mut gone = JsonRows::new();
-        lives().for_each(|life| gone.push(args![life.record]));
+        for life in lives() {
+            gone.push(args![life.record]);
+        }
         Ok(vec![
             Write::upsert(dialect, &PERSONS, names(persons())),
             Write::statement(forget_subjects(dialect), gone),
@@ -90,7 +94,9 @@ fn subjects<'a>(lives: impl Iterator<Item = &'a Life>) -> JsonRows {
     let mut rows = JsonRows::new();
     for life in lives {
         let subjects: BTreeSet<String> = life.last().after.subjects.iter().filter_map(key).collect();
-        subjects.into_iter().for_each(|subject| rows.push(args![life.record, subject]));
+        for subject in subjects {
+            rows.push(args![life.record, subject]);
+        }
     }
     rows
 }

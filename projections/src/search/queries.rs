@@ -107,7 +107,7 @@ async fn hits(
         .map(|(satisfied, registers)| {
             let mut arm = sql.arm(query, *satisfied, registers, subject.as_deref());
             if let Some(status) = &status {
-                arm.push_str(&format!(" AND d.status = {status}"));
+                arm.extend([" AND d.status = ", status]);
             }
             arm
         })
@@ -166,7 +166,9 @@ impl Sql {
 
         let tier = self.tier(query, &loose, &exact, terms.is_empty(), own);
         let mut rows = JsonRows::new();
-        registers.iter().for_each(|register| rows.push(args![register]));
+        for register in registers {
+            rows.push(args![register]);
+        }
         let list = sql::rows(self.dialect, &self.bind(rows), &[("register", Col::Text)]);
         let mut conditions = vec![
             "d.build = (SELECT build FROM projection WHERE name = 'search' AND live = 1)".to_owned(),

@@ -150,13 +150,11 @@ fn parts(text: &str) -> Vec<Part<'_>> {
         let negated = bare.is_some_and(|bare| bare.starts_with(|next: char| !next.is_whitespace()));
         let from = bare.unwrap_or(rest);
         let quoted = from.strip_prefix(QUOTES);
-        let (part, after) = match quoted {
+        let (part, after) = if let Some(inside) = quoted {
             // A mark that is not closed is closed by the end.
-            Some(inside) => inside.split_once(QUOTES).unwrap_or((inside, "")),
-            None => {
-                let end = from.find(|c: char| c.is_whitespace() || QUOTES.contains(&c)).unwrap_or(from.len());
-                from.split_at(end)
-            }
+            inside.split_once(QUOTES).unwrap_or((inside, ""))
+        } else {
+            from.split_at(from.find(|c: char| c.is_whitespace() || QUOTES.contains(&c)).unwrap_or(from.len()))
         };
         parts.push(Part { text: part, quoted: quoted.is_some(), negated });
         rest = after.trim_start();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{facts::RecordState, platform};
+use domain::{facts::RecordState, platform, subject::Subject};
 use eventstore::{
     args,
     sql::{self, Col, Dialect, JsonRows},
@@ -112,7 +112,7 @@ fn entries(batch: &Batch) -> JsonRows {
             entry_type,
             month,
             region::of_content(&step.content.members),
-            step.after.subjects.iter().find_map(domain::subject::Subject::person).map(|id| id.to_string()),
+            step.after.subjects.iter().find_map(Subject::person).map(|id| id.to_string()),
             step.position,
             unit,
             first,
@@ -124,7 +124,7 @@ fn entries(batch: &Batch) -> JsonRows {
 /// Whom an entry concerns, as far as a group is small or large by it: the first person of the record, else its first
 /// organisation, else the record itself. Ten entries of one person are a group of one.
 fn unit(life: &Life, state: &RecordState) -> String {
-    let person = state.subjects.iter().find_map(|subject| subject.person()).map(|person| person.to_string());
+    let person = state.subjects.iter().find_map(Subject::person).map(|person| person.to_string());
     let organisation = || {
         let organisation = state.subjects.iter().find_map(|subject| subject.organisation())?;
         organisation.ogrn.clone().or_else(|| organisation.inn.clone())

@@ -123,8 +123,8 @@ impl Key {
 async fn exact(db: &Db, register: Option<&Slug>, by: By) -> Result<Vec<Count>, ProjectionError> {
     let columns = [("register", by.register), ("type", by.entry_type), ("month", by.month)];
     let asked: Vec<&str> = columns.iter().filter(|(_, asked)| *asked).map(|(name, _)| *name).collect();
-    let list = |after: &str| asked.iter().map(|name| format!("{name}{after}")).collect::<String>();
-    let sql = format!("SELECT {}CAST(SUM(entries) AS BIGINT) AS entries FROM statistics_cell", list(", "));
+    let shown: Vec<&str> = asked.iter().copied().chain(["CAST(SUM(entries) AS BIGINT) AS entries"]).collect();
+    let sql = format!("SELECT {} FROM statistics_cell", shown.join(", "));
     let mut select = Select::live(&sql, "statistics");
     select.and_some("register = {}", register);
     let tail = match asked.join(", ").as_str() {
@@ -188,7 +188,9 @@ async fn by_region(
             };
             *counts.entry(key).or_default() += entries;
         };
-        told.regions.into_iter().for_each(|(region, entries)| add(Region::Named(region), entries));
+        for (region, entries) in told.regions {
+            add(Region::Named(region), entries);
+        }
         if told.other > 0 {
             add(Region::Other, told.other);
         }

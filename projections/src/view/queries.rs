@@ -102,7 +102,9 @@ pub async fn records(
 ) -> Result<Vec<ViewRecord>, ProjectionError> {
     let from = sql::rows(db.dialect(), "{}", &[("record", Col::Blob)]);
     let mut rows = JsonRows::new();
-    records.iter().for_each(|record| rows.push(args![record]));
+    for record in records {
+        rows.push(args![record]);
+    }
     let mut select = Select::live(SELECT, "view");
     select.and(&format!("record IN (SELECT r.record FROM {from} AS r)"), rows);
     let (sql, args) = select.end("");

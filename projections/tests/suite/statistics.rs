@@ -221,7 +221,7 @@ async fn attacked(store: &Store, cells: &BTreeMap<Cell, (u64, u64)>, threshold: 
     for (kind, month) in [false, true].iter().flat_map(|a| [(*a, false), (*a, true)]) {
         // What everyone counts.
         let groups: BTreeSet<_> =
-            names.iter().map(|cell| (kind.then(|| &cell.0), month.then(|| &cell.1))).collect();
+            names.iter().map(|cell| (kind.then_some(&cell.0), month.then_some(&cell.1))).collect();
         let is_in = |cell: &Cell, group: &(Option<&String>, Option<&String>)| {
             group.0.is_none_or(|kind| *kind == cell.0) && group.1.is_none_or(|month| *month == cell.1)
         };
@@ -309,7 +309,9 @@ fn reduced(rows: Vec<Vec<i128>>) -> BTreeMap<usize, Vec<i128>> {
         let mut row = remainder(&basis, row);
         let Some(place) = row.iter().position(|value| *value != 0) else { continue };
         let by = inverse(row[place]);
-        row.iter_mut().for_each(|value| *value = *value * by % PRIME);
+        for value in &mut row {
+            *value = *value * by % PRIME;
+        }
         for known in basis.values_mut() {
             let factor = known[place];
             for (value, new) in known.iter_mut().zip(&row) {
