@@ -229,11 +229,11 @@ impl Sender {
             }
         }
         let made = message::make(&self.state, &self.webhook, &delivery).await;
-        let Some(Message { event, discloses }) = made.map_err(ours)? else {
+        let Some(Message { event, discloses }) = made.map_err(|problem| ours(&problem))? else {
             return Ok(self.queue.ended(delivery.id, &Outcome::Dropped).await?);
         };
         if let Some(shown) = discloses.filter(|_| !delivery.disclosed) {
-            message::disclose(&self.state, &self.webhook, shown).await.map_err(ours)?;
+            message::disclose(&self.state, &self.webhook, shown).await.map_err(|problem| ours(&problem))?;
             self.queue.disclosed(delivery.id).await?;
         }
         let answered = self.post(&delivery, event.line(), now).await;
@@ -307,7 +307,7 @@ fn entry(fact: &Fact, now: Timestamp) -> Queued {
 }
 
 /// A fault of ours, which was logged where it occurred.
-fn ours(problem: Problem) -> Stop {
+fn ours(problem: &Problem) -> Stop {
     Stop::Fault(problem.kind().slug.to_owned())
 }
 

@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 use crate::world::{Who, World};
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stream of events as its client reads it.
 struct Listener {

@@ -32,7 +32,7 @@ pub struct FeedEntry {
 
 /// The entries as statements alone.
 pub fn statements(entries: Vec<StoredEntry>) -> Vec<FeedEntry> {
-    entries.into_iter().map(|entry| item(entry, None)).collect()
+    entries.into_iter().map(|entry| item(&entry, None)).collect()
 }
 
 /// The entries with the bodies that the reader may see, once it is written down that they are shown. Those of `accesses` are
@@ -65,7 +65,7 @@ pub async fn with_bodies(
     let mut items = Vec::with_capacity(entries.len());
     for entry in entries {
         let body = if seen.contains_key(&entry.position) { parse_body(&entry)? } else { None };
-        items.push(item(entry, body));
+        items.push(item(&entry, body));
     }
     Ok(items)
 }
@@ -121,7 +121,7 @@ fn bare(entry: &StoredEntry) -> StoredEntry {
     }
 }
 
-fn item(entry: StoredEntry, body: Option<Value>) -> FeedEntry {
+fn item(entry: &StoredEntry, body: Option<Value>) -> FeedEntry {
     FeedEntry {
         register: entry.register.to_string(),
         item: EntryItem {
