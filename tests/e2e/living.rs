@@ -47,7 +47,7 @@ async fn offers(server: &Server, token: &str, count: usize) -> Vec<Value> {
             return offers;
         }
         // The feed answers when there is something new, so that nothing is waited for longer than it takes.
-        let path = format!("/v1/entries?after={after}&register=offers&wait=20&limit=1000");
+        let path = format!("/v1/entries?after={after}&register=offers&wait=20&limit=256");
         let response = server.request(reqwest::Method::GET, &path).bearer_auth(token).send().await.unwrap();
         assert_eq!(response.status(), 200);
         let lines = response.text().await.unwrap();
@@ -145,7 +145,7 @@ async fn a_person_sees_who_looked() {
         // It was durable before it was answered: the last position has it.
         let last = server.get("/v1/registers/accesses", None).await["size"].as_u64().unwrap();
         assert!(last >= 1);
-        let path = "/v1/entries?after=0&register=accesses&limit=1000";
+        let path = "/v1/entries?after=0&register=accesses&limit=256";
         let lines = server.request(reqwest::Method::GET, path).bearer_auth(&tokens["citizen"]).send().await;
         let lines = lines.unwrap().text().await.unwrap();
         let end: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();

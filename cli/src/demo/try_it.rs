@@ -138,7 +138,9 @@ fn commands(
         ("read who looked, as the citizen", format!("{citizen} {v1}/account/accesses")),
         (
             "ask rule by rule why the citizen has or lacks an offer, as the operator",
-            format!("{program} trigger explain --person {person} --data {store}"),
+            format!(
+                "{program} trigger explain --person {person} --rule fine-discount --purpose 'question of the person' --legal-basis 'Federal Law 210-FZ, article 7.3' --data {store}"
+            ),
         ),
         ("audit everything, as anyone", format!("{program} audit --url {url}")),
     ];
