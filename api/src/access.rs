@@ -35,7 +35,6 @@ impl<'a> Reader<'a> {
     fn of(principal: Option<&'a Principal>, register: &Slug, owner: &Slug, visibility: Visibility) -> Self {
         let whole = |yes| if yes { Standing::Whole } else { Standing::Anyone };
         let standing = match principal {
-            None => Standing::Anyone,
             Some(Principal::Citizen { person }) => Standing::Person(person),
             // An official sees what their department's registers hold, and no more: their own account is a citizen's.
             Some(Principal::Official { department, .. } | Principal::Department { department }) => {
@@ -44,7 +43,7 @@ impl<'a> Reader<'a> {
             Some(Principal::Auditor { bodies }) => whole(bodies.include(register)),
             Some(Principal::Operator) => whole(*owner == *PLATFORM),
             // What a person lets them read stands under `/v1/consented`, and nowhere else.
-            Some(Principal::ThirdParty { .. }) => Standing::Anyone,
+            None | Some(Principal::ThirdParty { .. }) => Standing::Anyone,
         };
         Self { standing, visibility }
     }

@@ -184,10 +184,8 @@ pub enum Because<'a> {
 pub async fn withdraw(state: &AppState, consent: Uuid, because: Because<'_>) -> Result<Outcome, Refusal> {
     let body = match because {
         Because::Person(acting) => {
-            let mut body = json!({ "because": "person", "by": acting.actor });
-            if let Some(whom) = acting.on_behalf() {
-                body["on_behalf"] = whom;
-            }
+            let mut body = acting.by();
+            body["because"] = json!("person");
             body
         }
         Because::CodeReused => json!({ "because": "code-reused" }),

@@ -172,6 +172,15 @@ impl Acting {
         })
     }
 
+    /// The beginning of an action's body: who acts, and for whom when for another.
+    pub fn by(&self) -> Value {
+        let mut body = json!({ "by": self.actor });
+        if let Some(whom) = self.on_behalf() {
+            body["on_behalf"] = whom;
+        }
+        body
+    }
+
     /// May the actor see what stands in this register? Of one's own, all; of another's, what the basis is for.
     pub fn sees(&self, register: &Slug) -> bool {
         !self.represents() || self.basis.as_ref().is_some_and(|basis| basis.ground(register).is_some())

@@ -56,7 +56,8 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+/// A header in ASCII, if it is there.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
     let value = headers.get(name).map(HeaderValue::to_str).transpose();
     value.map_err(|_| Problem::invalid(format!("The header {name} has other than visible ASCII characters.")))
 }

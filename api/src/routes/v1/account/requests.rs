@@ -76,10 +76,7 @@ pub async fn withdraw_request(
         let (status, version) = (found.status.clone(), found.version);
         return Ok(Json(RequestState { request: record, status, version, position: None }));
     }
-    let mut body = json!({ "by": acting.actor });
-    if let Some(on_behalf) = acting.on_behalf() {
-        body["on_behalf"] = on_behalf;
-    }
+    let mut body = acting.by();
     if let Some(reason) = withdrawing.reason {
         body["reason"] = json!(reason);
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answer::{OfferState, append, by};
+use super::answer::{OfferState, append};
 use super::{open, read, register};
 use crate::http::conditions::Conditions;
 use crate::http::extract::{self, Path, typed};
@@ -85,7 +85,7 @@ pub async fn accept_offer(
     } else {
         conditions.check(offer.version)?;
         open(&state, &offer)?;
-        let mut body = by(&acting);
+        let mut body = acting.by();
         body["services"] = json!(services);
         OfferState::of(&append(&state, &offer, "accepted", body, &conditions).await?)
     };

@@ -49,15 +49,6 @@ impl OfferState {
     }
 }
 
-/// Who acts, and for whom, as bodies say it.
-pub(super) fn by(acting: &Acting) -> Value {
-    let mut body = json!({ "by": acting.actor });
-    if let Some(on_behalf) = acting.on_behalf() {
-        body["on_behalf"] = on_behalf;
-    }
-    body
-}
-
 /// Appends an answer to an offer.
 pub(super) async fn append(
     state: &AppState,
@@ -91,7 +82,7 @@ pub async fn see_offer(
     if offer.status != "proposed" {
         return Ok(Json(OfferState::unchanged(&offer)));
     }
-    match append(&state, &offer, "seen", by(&acting), &Conditions::default()).await {
+    match append(&state, &offer, "seen", acting.by(), &Conditions::default()).await {
         Ok(outcome) => Ok(Json(OfferState::of(&outcome))),
         Err(problem) => {
             // Another request, or the engine, may have been first: then nothing is left to say.
@@ -141,7 +132,7 @@ pub async fn decline_offer(
     }
     conditions.check(offer.version)?;
     open(&state, &offer)?;
-    let mut body = by(&acting);
+    let mut body = acting.by();
     if let Some(reason) = declining.reason {
         body["reason"] = json!(reason);
     }

@@ -15,6 +15,7 @@ use super::input::{self, AppendInput};
 use super::receipt::ReceiptDocument;
 use super::refused;
 use crate::auth::{Caller, Principal};
+use crate::http::conditions::{self, Conditions};
 use crate::http::extract::{Json, Path};
 use crate::http::{AppState, Page};
 use crate::problem::{self, Problem, ProblemDocument};
@@ -104,15 +105,15 @@ pub async fn append_entries(
     }
     let (entries, list) = input::read(body)?;
     let mut request = AppendRequest::new(register.clone(), by, entries);
-    request.idempotency_key = text(&headers, "idempotency-key")?.map(str::to_owned);
-    request.if_match = if_match(&headers)?;
+    let conditions = Conditions::read(&headers)?;
+    (request.idempotency_key, request.if_match) = (conditions.idempotency_key, conditions.if_match);
     let (count, began) = (request.entries.len() as u64, Instant::now());
     let outcome = state.registry().append(request).await;
     state.metrics().append(register.as_str(), count, outcome.is_ok(), began.elapsed());
     let outcomes = outcome.map_err(|refusal| refused::problem(&refusal, list))?;
     let replayed = outcomes.iter().all(|outcome| outcome.appended.replayed);
     let mut items: Vec<AppendedEntry> = outcomes.into_iter().map(AppendedEntry::from).collect();
-    let represent = text(&headers, "prefer")?.is_some_and(prefers_representation);
+    let represent = conditions::text(&headers, "prefer")?.is_some_and(prefers_representation);
     if represent {
         for item in &mut items {
             item.receipt = super::receipt::read(&state, &register, item.index).await?;
@@ -162,21 +163,6 @@ fn prefers_representation(prefer: &str) -> bool {
     prefer
         .split([',', ';'])
         .any(|preference| preference.replace([' ', '"'], "").eq_ignore_ascii_case("return=representation"))
-}
-
-/// A strong entity tag with a version in it (RFC 9110 section 13.1.1).
-fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = text(headers, "if-match")? else { return Ok(None) };
-    let version = value.trim().strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    match version.and_then(|version| version.parse().ok()) {
-        Some(version) => Ok(Some(version)),
-        None => Err(Problem::invalid("`If-Match` is one version in quotes, as the ETag was: \"3\".")),
-    }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
-    let value = headers.get(name).map(HeaderValue::to_str).transpose();
-    value.map_err(|_| Problem::invalid(format!("The header {name} has other than visible ASCII characters.")))
 }
 
 #[cfg(test)]
