@@ -111,7 +111,7 @@ fn commands(
     };
     let why = format!("-H 'Purpose: {PURPOSE}' -H 'Legal-Basis: {LEGAL_BASIS}'");
     let (department, official, citizen) = (curl("department"), curl("official"), curl("citizen"));
-    let (entry, fine, search) = (file("entry.json"), file("fine.json"), file("search.json"));
+    let (entry, penalty, search) = (file("entry.json"), file("fine.json"), file("search.json"));
     let (number, index) = (example.number.replace(' ', "%20"), example.index);
     let (v1, person) = (format!("{url}/v1"), cast.citizen.record);
     let store = quoted(&data.display().to_string());
@@ -131,7 +131,7 @@ fn commands(
         ),
         (
             "fine the citizen, as the department: a rule proposes to pay less in time",
-            format!("{department} -H 'Idempotency-Key: try-2' {fine} {v1}/registers/{FINES}/entries"),
+            format!("{department} -H 'Idempotency-Key: try-2' {penalty} {v1}/registers/{FINES}/entries"),
         ),
         ("read what is proposed and why, as the citizen", format!("{citizen} {v1}/account/offers")),
         ("look for the citizen by name, as an official", format!("{official} {why} {search} {v1}/search")),

@@ -217,11 +217,8 @@ fn what_a_rule_names_must_be_there() {
         let found = faults.iter().any(|fault| fault.pointer == at && fault.message.contains(reason));
         assert!(found, "{pointer} = {value}: {faults:?}");
     }
-    let by_child = with(
-        right(),
-        "/cause",
-        json!({"date": {"register": "births", "member": "child.birth_date", "plus": "3Y"}}),
-    );
+    let third_birthday = json!({"date": {"register": "births", "member": "child.birth_date", "plus": "3Y"}});
+    let by_child = with(right(), "/cause", third_birthday);
     assert_eq!(check(&compiled(&by_child), &definitions, &departments), []);
 }
 
