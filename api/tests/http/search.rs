@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::authorisation::Case;
+use crate::relatives;
 use crate::world::{Answer, Who, World, append};
 
 /// Who may search: by a record of a restricted register that concerns the citizen.
@@ -304,6 +305,40 @@ async fn what_is_found_is_an_access() {
         // One's own account is one's own.
         assert_eq!(found(&world, Who::Citizen, json!({ "query": "A001" })).await, ["A001"]);
         assert_eq!(size().await, before + 1);
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn who_acts_for_another_searches_what_the_record_opens() {
+    for world in World::both().await {
+        relatives::found(&world).await;
+        let (principal, attorney) = (world.citizen, world.other_citizen);
+        issue(&world, "notices", "A001", &[principal]).await;
+        issue(&world, "permits", "A002", &[principal]).await;
+        let mut works = crate::world::definition("works", "roads", "restricted");
+        works["subjects"][0]["kinds"] = json!(["person", "organisation"]);
+        world.registry.define_register(works).await.expect("the register is defined");
+        let mut body = world.body("W001");
+        body["subjects"] = json!([{ "role": "holder", "organisation": relatives::organisation() }]);
+        relatives::enter(&world, "works", None, "issued", body).await;
+        let token = relatives::token(&world, attorney);
+        let asked = async |whom: &str, input: Value| {
+            let path =
+                format!("/v1/account/search?wait_for={}", world.store.position().await.expect("a position"));
+            relatives::ask(&world, &token, Some(whom), "POST", &path, Some(input)).await
+        };
+        let whom = format!("person={principal}");
+        asked(&whom, json!({ "query": "A00*" })).await.problem(403);
+        let scope = json!({ "registers": ["notices"], "actions": ["read"] });
+        relatives::power(&world, principal, attorney, &scope, "2026-12-31").await;
+        assert_eq!(numbers(&asked(&whom, json!({ "query": "A00*" })).await.expect(200)), ["A001"]);
+        asked(&whom, json!({ "query": "A00*", "registers": ["permits"] })).await.problem(403);
+        let whom = format!("organisation={}", relatives::OGRN);
+        asked(&whom, json!({ "query": "ромашка" })).await.problem(403);
+        relatives::head(&world, attorney).await;
+        let works = json!({ "query": "ромашки W001", "registers": ["works"] });
+        assert_eq!(numbers(&asked(&whom, works).await.expect(200)), ["W001"]);
         world.end().await;
     }
 }
