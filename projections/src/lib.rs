@@ -51,6 +51,7 @@ mod step;
 mod table;
 pub mod tasks;
 pub mod view;
+pub mod waiting;
 mod words;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use eventstore::{Store, StoreError};
 use futures_util::FutureExt as _;
-use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     ProjectionError, Projector,
@@ -14,16 +14,11 @@ use crate::{
     pace::Pace,
     pauses,
     step::Stepped,
+    waiting::{BACKOFF_MAX, backoff, changed, ticks},
 };
 
 /// Entries in one batch: at some 20 µs of writing each, a batch holds SQLite's one writer for about 20 ms.
 pub const BATCH_ENTRIES: u32 = 1_000;
-
-/// The longest pause after errors: a database that comes back is noticed within half a minute.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
-
-/// The pause after the first error; it doubles with each.
-const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 
 /// How the runner works.
 #[derive(Clone, Copy, Debug)]
@@ -104,8 +99,7 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let mut committed = Some(self.store.watch());
-        let mut poll = tokio::time::interval(self.options.poll.max(Duration::from_millis(1)));
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut poll = ticks(self.options.poll);
         let mut forgotten = false;
         while !*self.stop.borrow() {
             // A panic counts as an error: without this the projector would stand still until the server is restarted.
@@ -285,29 +279,5 @@ impl Task {
         });
         tracing::warn!(projection = self.projector.name(), failures, %error, "projector failed, will try again");
         failures
-    }
-}
-
-/// Waits for the store to commit; false when it never will again, so that the caller stops asking.
-async fn changed(committed: Option<&mut watch::Receiver<u64>>) -> bool {
-    match committed {
-        Some(receiver) => receiver.changed().await.is_ok(),
-        None => std::future::pending().await,
-    }
-}
-
-fn backoff(failures: u32) -> Duration {
-    BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(BACKOFF_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_and_is_bounded() {
-        let pauses: Vec<u128> = (1..=4).map(|n| backoff(n).as_millis()).collect();
-        assert_eq!(pauses, [100, 200, 400, 800]);
-        assert_eq!(backoff(u32::MAX), BACKOFF_MAX);
     }
 }

@@ -7,18 +7,14 @@ use std::time::Duration;
 
 use eventstore::StoreError;
 use futures_util::FutureExt as _;
+use projections::waiting::{backoff, changed, ticks};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use super::state::Asked;
 use super::{Engine, EngineError, Handle, Ran};
 use crate::registry::Registry;
 
-/// The pause after the first error; it doubles with each.
-const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-/// The longest pause after errors.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Runs over the calendar that may wait; more wait to be asked for.
 const ASKED_MAX: usize = 16;
 
@@ -88,8 +84,8 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let mut committed = Some(self.engine.store().watch());
-        let mut poll = interval(self.options.poll);
-        let mut calendar = interval(self.options.calendar);
+        let mut poll = ticks(self.options.poll);
+        let mut calendar = ticks(self.options.calendar);
         let mut is_due = true;
         while !*self.stop.borrow() {
             // A panic counts as an error: else nothing would be proposed until the server is restarted.
@@ -147,22 +143,4 @@ impl Task {
         tracing::warn!(failures, %error, "the engine of proposals failed, will try again");
         failures
     }
-}
-
-fn interval(period: Duration) -> tokio::time::Interval {
-    let mut interval = tokio::time::interval(period.max(Duration::from_millis(1)));
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
-}
-
-/// Waits for the store to commit; false when it never will again.
-async fn changed(committed: Option<&mut watch::Receiver<u64>>) -> bool {
-    match committed {
-        Some(receiver) => receiver.changed().await.is_ok(),
-        None => std::future::pending().await,
-    }
-}
-
-fn backoff(failures: u32) -> Duration {
-    BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(BACKOFF_MAX)
 }

@@ -122,17 +122,7 @@ fn bare(entry: &StoredEntry) -> StoredEntry {
 }
 
 fn item(entry: &StoredEntry, body: Option<Value>) -> FeedEntry {
-    FeedEntry {
-        register: entry.register.to_string(),
-        item: EntryItem {
-            index: entry.index,
-            position: entry.position,
-            recorded_at: entry.recorded_at,
-            statement: entry.statement.as_str().to_owned(),
-            salt: body.as_ref().and(entry.salt).map(|salt| salt.to_string()),
-            body,
-        },
-    }
+    FeedEntry { register: entry.register.to_string(), item: EntryItem::of(entry, body) }
 }
 
 #[cfg(test)]

@@ -34,6 +34,20 @@ pub struct EntryItem {
     pub salt: Option<String>,
 }
 
+impl EntryItem {
+    /// The entry with the body that the reader sees. Without it there is no salt either: it would let them try out bodies.
+    pub fn of(entry: &StoredEntry, body: Option<Value>) -> Self {
+        Self {
+            index: entry.index,
+            position: entry.position,
+            recorded_at: entry.recorded_at,
+            statement: entry.statement.as_str().to_owned(),
+            salt: body.as_ref().and(entry.salt).map(|salt| salt.to_string()),
+            body,
+        }
+    }
+}
+
 /// For each entry: may the reader see its body? A person sees the bodies of entries that left them a subject of the record:
 /// not what was before they became one, nor what came after they ceased to be.
 pub async fn bodies(
@@ -74,14 +88,7 @@ pub async fn items(
     let mut items = Vec::with_capacity(entries.len());
     for (entry, seen) in entries.into_iter().zip(seen) {
         let body = if seen { parse_body(&entry)? } else { None };
-        items.push(EntryItem {
-            index: entry.index,
-            position: entry.position,
-            recorded_at: entry.recorded_at,
-            statement: entry.statement.as_str().to_owned(),
-            salt: body.as_ref().and(entry.salt).map(|salt| salt.to_string()),
-            body,
-        });
+        items.push(EntryItem::of(&entry, body));
     }
     Ok(items)
 }
