@@ -15,5 +15,5 @@ pub mod report;
 pub mod serve;
 pub mod show;
 pub mod token;
-pub mod webhook;
 pub mod trigger;
+pub mod webhook;

@@ -16,7 +16,9 @@ pub async fn run(args: Token) -> Result<(), Failure> {
     let role: Role = serde_json::from_value(args.role.clone().into())
         .map_err(|_| Failure::usage("--role is one of citizen, official, department, auditor, operator"))?;
     if role == Role::ThirdParty {
-        return Err(Failure::usage("a third party gets its token by a person's consent, and from nobody else"));
+        return Err(Failure::usage(
+            "a third party gets its token by a person's consent, and from nobody else",
+        ));
     }
     let belongs = matches!(role, Role::Official | Role::Department);
     if belongs != args.department.is_some() {
