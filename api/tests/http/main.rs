@@ -24,6 +24,7 @@ mod past_model;
 mod people;
 mod proactive;
 mod proactive_calendar;
+mod proactive_faults;
 mod proactive_http;
 mod proactive_model;
 mod proactive_town;

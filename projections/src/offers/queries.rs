@@ -121,8 +121,7 @@ pub async fn caused_by(db: &Db, records: &[Uuid]) -> Result<Vec<Offer>, Projecti
     Ok(common::read(&db.fetch_all(&sql, args).await?, TABLE, offer_of)?)
 }
 
-/// Up to `limit` offers in a status whose last day is before `today`, by day and record, after this day and record. Those
-/// that are to be provided without being asked have no answer to wait for, and are left out.
+/// Up to `limit` offers in a status whose last day is before `today`, by day and record, after this day and record.
 pub async fn expiring(
     db: &Db,
     status: &str,
@@ -132,7 +131,6 @@ pub async fn expiring(
 ) -> Result<Vec<Offer>, ProjectionError> {
     let mut select = Select::live(SELECT, "offers");
     select.and("status = {}", status).and("expires_on < {}", today.to_string());
-    select.and("effect <> {}", "provide");
     if let Some((day, record)) = after {
         select.and_pair("(expires_on, record) > ({}, {})", day.to_string(), record);
     }

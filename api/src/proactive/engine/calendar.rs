@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::judge::{Candidate, What, judge};
 use super::library::Library;
 use super::{Engine, EngineError, WAIT, place};
+use crate::proactive::offer::{Offer, Stage};
 use serde_json::json;
 
 /// Dates of one page: their records are folded together, at some 10 µs an entry.
@@ -169,6 +170,17 @@ impl Engine {
         Ok(made)
     }
 
+    /// What was promised without being asked for, and to which nobody came back after a crash, since its rule was retired or
+    /// holds no more: an official decides on it.
+    async fn give_up(&self, offer: Uuid) -> Result<(), EngineError> {
+        let Some(offer) = Offer::read(self.registry(), offer).await? else { return Ok(()) };
+        if offer.stage() != Stage::Open {
+            return Ok(());
+        }
+        let (ru, en) = ("Не предоставлено в срок", "Was not provided in time");
+        self.refer(&offer, &format!("{ru} / {en}"), None).await
+    }
+
     /// Ends the offers whose last day has passed.
     async fn expire(&self, today: NaiveDate) -> Result<u64, EngineError> {
         let mut expired = 0;
@@ -178,8 +190,13 @@ impl Engine {
                 let page = offers::expiring(self.store().db(), status, today, after, PAGE_OFFERS).await?;
                 let Some(last) = page.last() else { break };
                 after = last.expires_on.map(|day| (day, last.record));
-                let records: Vec<Uuid> = page.iter().map(|offer| offer.record).collect();
+                let (promised, offered): (Vec<_>, Vec<_>) =
+                    page.iter().partition(|offer| offer.effect == "provide");
+                let records: Vec<Uuid> = offered.iter().map(|offer| offer.record).collect();
                 expired += self.answer_all(&records, "expired", &json!({})).await?;
+                for offer in promised {
+                    self.give_up(offer.record).await?;
+                }
                 if self.is_stopping() {
                     break;
                 }

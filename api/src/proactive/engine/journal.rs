@@ -36,11 +36,15 @@ impl Engine {
         // What rules ask of people is found by their accounts.
         self.projections().wait_for("account", to, WAIT).await?;
         let mut candidates = self.candidates(&rules, &entries);
-        candidates.extend(self.late_dates(&rules, &entries).await?);
+        let committed = self.store().position().await?;
+        candidates.extend(self.late_dates(&rules, &entries, committed).await?);
+        if candidates.iter().any(|candidate| candidate.position > to) {
+            self.projections().wait_for("account", committed, WAIT).await?;
+        }
         candidates.sort_by_key(|candidate| candidate.position);
         self.settle(candidates).await?;
         self.complete(&entries).await?;
-        let changed = entries.iter().filter(|entry| entry.version() > 1 && entry.register != *OFFERS);
+        let changed = entries.iter().filter(|entry| changes_cause(entry));
         self.reconsider(&rules, &changed.map(StoredEntry::record).collect(), (after, to)).await?;
         place::advance(self.store().db(), to, self.store().clock().now()).await?;
         self.reached(to);
@@ -84,11 +88,13 @@ impl Engine {
         candidates
     }
 
-    /// Dates that were recorded when their day was there already, so that the calendar does not come to them any more.
+    /// Dates whose day is there already, so that the calendar may not come to them any more. One whose day came after the
+    /// entry is seen, as by the calendar, with everything that is `committed`: the account may have changed in between.
     async fn late_dates(
         &self,
         rules: &Rules,
         entries: &[StoredEntry],
+        committed: u64,
     ) -> Result<Vec<Candidate>, EngineError> {
         let made_on = self.store().clock().now().date();
         let dated: Vec<_> = rules.current().into_iter().filter(|rule| rule.rule.period().is_some()).collect();
@@ -121,7 +127,7 @@ impl Engine {
                         rule: Arc::clone(rule),
                         record: entry.record(),
                         what: What::Date { base, due },
-                        position: entry.position,
+                        position: if due > recorded { committed } else { entry.position },
                         today: due.max(recorded),
                         made_on,
                     });
@@ -176,6 +182,12 @@ impl Engine {
             _ => Ok(()),
         }
     }
+}
+
+/// Can an entry take from a cause what it stands on? What becomes of an offer is no such thing, unless it is taken back.
+fn changes_cause(entry: &StoredEntry) -> bool {
+    let is_withdrawn = || entry.statement.statement().entry_type.as_str() == "withdrawn";
+    entry.version() > 1 && (entry.register != *OFFERS || is_withdrawn())
 }
 
 /// The base date that a record came to have by an entry, or came to be looked at with, and the day that falls due.

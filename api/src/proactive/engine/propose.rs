@@ -24,8 +24,8 @@ impl Engine {
     /// Makes the offers that are not there yet, and completes those whose effect was cut short. Answers with how many were
     /// made.
     pub(super) async fn propose(&self, library: &Library, found: Vec<Found>) -> Result<u64, EngineError> {
-        let found = self.wanted(library, found).await?;
         let mut offers = self.existing(&found).await?;
+        let found = self.wanted(library, found, &offers).await?;
         let missing: Vec<&Found> = found.iter().filter(|found| !offers.contains_key(&found.key)).collect();
         let mut made = 0;
         for some in missing.chunks(SUBMISSION_OFFERS) {
@@ -33,15 +33,20 @@ impl Engine {
         }
         for found in &found {
             if let (Some(provide), Some(offer)) = (&found.provide, offers.get(&found.key)) {
-                self.provide(*offer, provide).await?;
+                self.provide(*offer, provide, library.is_reachable(found.person)).await?;
             }
         }
         Ok(made)
     }
 
     /// Without what falls away at once: a cause that no longer stands, a kind that the person does not want, a person who
-    /// cannot be reached, the same key a second time.
-    async fn wanted(&self, library: &Library, found: Vec<Found>) -> Result<Vec<Found>, EngineError> {
+    /// cannot be reached, the same key a second time. What was promised before, and may not be provided yet, stays.
+    async fn wanted(
+        &self,
+        library: &Library,
+        found: Vec<Found>,
+        offers: &BTreeMap<String, Uuid>,
+    ) -> Result<Vec<Found>, EngineError> {
         let db = self.store().db();
         let off =
             settings::off_of(db, found.iter().map(|found| found.person).collect::<BTreeSet<_>>()).await?;
@@ -51,8 +56,8 @@ impl Engine {
             .filter(|found| {
                 let rule = &found.rule.rule;
                 let is_off = off.get(&found.person).is_some_and(|kinds| kinds.contains(&rule.rule().kind));
-                !is_off
-                    && library.is_reachable(found.person)
+                let is_promised = found.provide.is_some() && offers.contains_key(&found.key);
+                (is_promised || (!is_off && library.is_reachable(found.person)))
                     && fallen(library, rule, found.record, &found.what).is_none()
                     && keys.insert(found.key.clone())
             })
@@ -129,10 +134,17 @@ impl Engine {
 
     /// Makes the entry that an offer provides, then says so; or hands it to an official, with the reason. The offer is the
     /// idempotency key of the entry, so that it is made once though the engine may come by often.
-    async fn provide(&self, offer: Uuid, provide: &Provide) -> Result<(), EngineError> {
+    async fn provide(&self, offer: Uuid, provide: &Provide, is_reachable: bool) -> Result<(), EngineError> {
         let Some(offer) = Offer::read(self.registry(), offer).await? else { return Ok(()) };
         if !matches!(offer.stage(), Stage::Open | Stage::Accepted) {
             return Ok(());
+        }
+        if !is_reachable {
+            let (ru, en) = (
+                "Учётная запись закрыта или записана смерть",
+                "The account is closed, or a death is recorded",
+            );
+            return self.refer(&offer, &format!("{ru} / {en}"), None).await;
         }
         match self.make_outcome(&offer, provide).await {
             Ok(outcome) => {
