@@ -205,11 +205,8 @@ async fn many_listeners_cost_the_reads_of_one() {
 #[tokio::test]
 async fn a_stream_goes_on_after_the_last_event() {
     for world in World::both().await {
-        let mut positions = Vec::new();
-        for n in 0..300 {
-            positions
-                .push(world.permit("permits", &format!("A{n:03}")).await["position"].as_u64().expect("one"));
-        }
+        // More than are read at once.
+        let positions = append_many(&world, 'A', 300).await;
         let mut listener = Listener::open(&world, Who::Citizen, "/v1/events", Some(positions[9])).await;
         for expected in &positions[10..] {
             assert_eq!(listener.event().await.0, *expected);
@@ -318,7 +315,7 @@ async fn a_stream_tells_of_what_other_servers_append() {
 #[tokio::test]
 async fn a_connection_that_is_not_read_is_cut() {
     for world in World::both_with(quick(), api::webhooks::Settings::default()).await {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = keeping_little();
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
@@ -330,7 +327,7 @@ async fn a_connection_that_is_not_read_is_cut() {
         let mut letter = b'A';
         while world.state.feeds().streams() > 0 {
             assert!(letter <= b'Z', "26,000 events were written to a client that reads none");
-            append_many(&world, char::from(letter)).await;
+            append_many(&world, char::from(letter), 1_000).await;
             letter += 1;
         }
         // What is left in between comes, and then the end; a reset is one too.
@@ -343,8 +340,16 @@ async fn a_connection_that_is_not_read_is_cut() {
     }
 }
 
-/// 1,000 permits at once.
-async fn append_many(world: &World, letter: char) {
+/// A server's socket for which the kernel keeps as little as it can of what is not read.
+fn keeping_little() -> TcpListener {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_send_buffer_size(4_096).expect("it is set");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    socket.listen(8).expect("it listens")
+}
+
+/// So many permits at once, up to 1,000: their positions.
+async fn append_many(world: &World, letter: char, count: u32) -> Vec<u64> {
     use api::registry::{Actor, AppendRequest, EntryRequest};
     let entry = |number: u32| EntryRequest::Platform {
         record: None,
@@ -354,8 +359,9 @@ async fn append_many(world: &World, letter: char) {
         body: world.body(&format!("{letter}{number:03}")),
     };
     let by = Actor::local("roads".parse().expect("a slug"));
-    let request = AppendRequest::new("permits".parse().expect("a slug"), by, (0..1_000).map(entry).collect());
-    world.registry.append(request).await.expect("they are appended");
+    let request = AppendRequest::new("permits".parse().expect("a slug"), by, (0..count).map(entry).collect());
+    let appended = world.registry.append(request).await.expect("they are appended");
+    appended.iter().map(|outcome| outcome.appended.position).collect()
 }
 
 /// Over a real connection: a stream that is open does not hold up the end.
