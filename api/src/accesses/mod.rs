@@ -206,6 +206,12 @@ impl<'a> Look<'a> {
         Self { looker: looker.into(), purpose, endpoint }
     }
 
+    /// Refuses whoever has not said why, before it is known what there is: where what is looked for are words or a number,
+    /// that nothing was found would tell as much as a body, and to ask without a purpose would be to look without an access.
+    pub fn said(&self) -> Result<(), Problem> {
+        if self.looker.must_say_why() { said(self.purpose) } else { Ok(()) }
+    }
+
     /// Writes down that these are shown.
     pub async fn at(&self, state: &AppState, shown: &[Disclosure]) -> Result<(), Problem> {
         disclose(state, self.looker.clone(), self.purpose, self.endpoint, shown).await
@@ -263,7 +269,8 @@ pub fn of_folded(register: &Slug, record: Uuid, folded: &Folded) -> Disclosure {
     Disclosure::new(register, record, persons)
 }
 
-async fn folded(
+/// These records, folded from their entries.
+pub async fn folded(
     state: &AppState,
     knowledge: &Knowledge,
     records: BTreeSet<Uuid>,

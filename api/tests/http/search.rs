@@ -292,9 +292,17 @@ async fn what_is_found_is_an_access() {
             let world = &world;
             async move { world.send(Who::Official, "POST", "/v1/search", &headers, Some(body)).await }
         };
-        // Without a legal basis nothing that tells of people is shown; that nothing was found tells of none.
-        assert_eq!(bare("иванова").await.problem(400).0, "purpose-required");
-        bare("нетакойфамилии").await.expect(200);
+        // Without a legal basis nothing is looked for: that nothing was found would tell of people too, letter by letter.
+        for query in ["иванова", "нетакойфамилии"] {
+            assert_eq!(bare(query).await.problem(400).0, "purpose-required");
+        }
+        for number in ["A001", "A999"] {
+            let headers = [("wait-for", position.as_str()), ("purpose", "work")];
+            let path = "/v1/registers/notices/lookup";
+            let asked =
+                world.send(Who::Official, "POST", path, &headers, Some(json!({ "number": number }))).await;
+            assert_eq!(asked.problem(400).0, "purpose-required");
+        }
         let size = async || {
             let head = world.get(Who::Anyone, "/v1/registers/accesses").await.expect(200);
             head["size"].as_u64().expect("a size")

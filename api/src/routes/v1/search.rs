@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::definition::Definition;
+use domain::definition::{Definition, Visibility};
 use projections::search::{self, Query, Scope};
 use projections::view;
 use proofs::slug::Slug;
@@ -132,10 +132,17 @@ pub async fn search(
     if scope.registers.is_empty() {
         return Err(Problem::new(problem::FORBIDDEN, "There is no register that this token may search."));
     }
+    let look = Look::new(&caller, &purpose, Endpoint::Search);
+    let public = |register: &Slug| {
+        let current = knowledge.definitions.current(register);
+        current.is_some_and(|current| current.definition.visibility == Visibility::Public)
+    };
+    if !scope.registers.iter().all(public) {
+        look.said()?;
+    }
     wait.hold(&state, "search").await?;
     wait.hold(&state, "view").await?;
     let found = search::records(state.store().db(), &knowledge.definitions, &query, &scope, &page).await?;
-    let look = Look::new(&caller, &purpose, Endpoint::Search);
     for register in &scope.registers {
         let of = found.items.iter().filter(|item| item.register == *register).map(|item| item.record);
         look.records(&state, &knowledge, register, of).await?;

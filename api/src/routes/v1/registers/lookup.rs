@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::NaiveDate;
+use domain::definition::Visibility;
 use projections::view;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -121,6 +122,10 @@ async fn look_up(
     let reader = AppState::reader(caller, &in_force);
     if !reader.looks_up_numbers() {
         return Err(Problem::not_found());
+    }
+    // Whether there is such a number, only those who see the bodies are told here.
+    if definition.visibility == Visibility::Restricted {
+        look.said()?;
     }
     wait.hold(state, "view").await?;
     // PostgreSQL refuses the parameter; no number has it.
