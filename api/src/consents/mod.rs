@@ -24,9 +24,11 @@ use proofs::time::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::http::acting::Whom;
 use crate::http::{Acting, AppState};
 use crate::problem::Problem;
 use crate::registry::{Actor, AppendRequest, EntryRequest, Folded, Outcome, Refusal};
+use crate::representation;
 use crate::routes::v1::registers::entries::refused;
 
 /// The longest term of a consent: a year and a day, so that a yearly check of the same bank needs no second one between.
@@ -45,6 +47,8 @@ pub struct Consent {
     pub status: String,
     /// Whose records it opens.
     pub person: Uuid,
+    /// Who gave it: that person, or who acted for them.
+    pub by: Uuid,
     /// To which client.
     pub client: String,
     /// What the client was called when it was given.
@@ -86,6 +90,7 @@ impl Consent {
             record: state.record,
             status: state.status.clone(),
             person: state.subjects.iter().find_map(Subject::person)?,
+            by: content.get("by")?.as_str()?.parse().ok()?,
             client: client.get("id")?.as_str()?.to_owned(),
             client_name: serde_json::from_value(client.get("name")?.clone()).ok()?,
             purpose: content.get("purpose")?.as_str()?.to_owned(),
@@ -96,8 +101,18 @@ impl Consent {
         })
     }
 
-    /// Does it open anything on this day?
-    pub fn opens(&self, today: NaiveDate) -> bool {
+    /// Does it open anything now? One that was given for another does for as long as whoever gave it may act for them: a child
+    /// who has come of age, a principal who revoked a power, have let nobody read.
+    pub async fn stands(&self, state: &AppState) -> Result<bool, Problem> {
+        if !self.opens(today(state)) || self.by == self.person {
+            return Ok(self.opens(today(state)));
+        }
+        let mandates = representation::mandates_for(state, self.by, &Whom::Person(self.person)).await?;
+        Ok(mandates.iter().any(|mandate| mandate.scope.acts))
+    }
+
+    /// Does its term last, and has nobody ended it?
+    fn opens(&self, today: NaiveDate) -> bool {
         self.status == "active" && self.valid_from <= today && today <= self.valid_until
     }
 

@@ -203,6 +203,90 @@ async fn a_parent_consents_for_a_child_and_it_says_so() {
     }
 }
 
+/// What was given for another ends with the ground by which it was given.
+#[tokio::test]
+async fn a_consent_given_for_another_opens_nothing_once_the_ground_is_gone() {
+    for world in World::both().await {
+        found(&world).await;
+        bank(&world, false).await;
+        let child = person(&world, "Иванова", "2008-06-10").await;
+        birth(&world, child, world.citizen, "2008-06-10").await;
+        let mut body = world.body("C001");
+        body["subjects"] = json!([{"role": "holder", "person": child}]);
+        let record = enter(&world, "notices", None, "issued", body).await.appended.record;
+        let one = format!("/v1/consented/records/{record}");
+        let (mine, whom) = (token(&world, world.citizen), format!("person={child}"));
+        let decision = allow(&["notices"], &[], "2026-08-31");
+        let decided =
+            ask(&world, &mine, Some(&whom), "POST", "/v1/oauth/authorize", Some(decision)).await.expect(200);
+        let code = crate::bank::parameter(decided["redirect_to"].as_str().expect("an address"), "code");
+        let mut access =
+            crate::bank::redeem(&world, &crate::bank::redemption(&code.expect("a code"))).await.expect(200);
+        on(&world, "2026-06-09");
+        access = refresh(&world, access["refresh_token"].as_str().expect("a token")).await.expect(200);
+        read(&world, &access, &one).await.expect(200);
+        // The child comes of age, and is asked themselves from now on.
+        on(&world, "2026-06-10");
+        let refused = refresh(&world, access["refresh_token"].as_str().expect("a token")).await.expect(400);
+        assert_eq!(refused["error"], "invalid_grant");
+        let path = format!("/v1/account/consents?wait_for={}", decided["position"]);
+        let listed = ask(&world, &token(&world, child), None, "GET", &path, None).await.expect(200);
+        assert_eq!(
+            (&listed["items"][0]["status"], &listed["items"][0]["opens"]),
+            (&json!("active"), &json!(false))
+        );
+
+        // By a power, until it is revoked.
+        let record = held(&world, "notices", "A001").await;
+        let all = json!({"everything": true, "actions": ["read", "act"]});
+        let power = power(&world, world.citizen, world.other_citizen, &all, "2027-01-01").await;
+        let (attorney, whom) = (token(&world, world.other_citizen), format!("person={}", world.citizen));
+        let decision = allow(&["notices"], &[], "2026-08-31");
+        let decided =
+            ask(&world, &attorney, Some(&whom), "POST", "/v1/oauth/authorize", Some(decision)).await;
+        let decided = decided.expect(200);
+        let code = crate::bank::parameter(decided["redirect_to"].as_str().expect("an address"), "code");
+        let access =
+            crate::bank::redeem(&world, &crate::bank::redemption(&code.expect("a code"))).await.expect(200);
+        let one = format!("/v1/consented/records/{record}");
+        read(&world, &access, &one).await.expect(200);
+        enter(&world, "powers-of-attorney", Some(power), "revoked", json!({"ended_on": "2026-06-10"})).await;
+        for path in [one.as_str(), "/v1/consented/records"] {
+            assert_eq!(read(&world, &access, path).await.problem(403).0, "consent-ended");
+        }
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_else_is_in_a_record_learns_that_it_was_listed() {
+    for world in World::both().await {
+        bank(&world, false).await;
+        let mut body = world.body("A001");
+        let holder = |person: uuid::Uuid| json!({"role": "holder", "person": person});
+        body["subjects"] = json!([holder(world.citizen), holder(world.other_citizen)]);
+        enter(&world, "notices", None, "issued", body).await;
+        let mine = token(&world, world.citizen);
+        let (_, access) = access(&world, &mine, allow(&["notices"], &[], "2026-08-31")).await;
+        let path =
+            format!("/v1/consented/records?wait_for={}", world.store.position().await.expect("a position"));
+        let listed = read(&world, &access, &path).await.expect(200);
+        assert_eq!(listed["items"][0]["number"], "A001");
+        let accesses = "accesses".parse().expect("a slug");
+        let entries = world.store.read_register(&accesses, 0, 10).await.expect("read");
+        let bodies = entries.iter().map(|entry| entry.body.as_deref().expect("a body"));
+        let bodies: Vec<Value> = bodies.map(|body| serde_json::from_slice(body).expect("JSON")).collect();
+        let mut told: Vec<_> = bodies.iter().map(|body| body["subjects"][0]["person"].clone()).collect();
+        let mut expected = vec![json!(world.citizen), json!(world.other_citizen)];
+        told.sort_by_key(Value::to_string);
+        expected.sort_by_key(Value::to_string);
+        assert_eq!(told, expected);
+        // Whose consent it is, and what for, is told to whoever gave it alone.
+        assert_eq!(bodies.iter().filter(|body| body.get("purpose").is_some()).count(), 1);
+        world.end().await;
+    }
+}
+
 #[tokio::test]
 async fn who_may_only_read_for_another_opens_and_ends_nothing_for_them() {
     for world in World::both().await {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::records::shown;
 use crate::accesses::{Endpoint, Purpose, disclose};
-use crate::consents::{self, Because, Consent, today};
+use crate::consents::{self, Because, Consent};
 use crate::http::acting::OnBehalfOf;
 use crate::http::extract::{Path, Query};
 use crate::http::wait::WaitFor;
@@ -89,7 +89,8 @@ pub async fn list_consents(
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(consent) = Consent::read(&state, row.record).await? {
-            items.push(item(consent, row.changed.recorded_at, today(&state)));
+            let opens = consent.stands(&state).await?;
+            items.push(item(consent, row.changed.recorded_at, opens));
         }
     }
     Ok(Json(Page { items, next }))
@@ -127,9 +128,9 @@ fn visible(acting: &Acting) -> Result<(), Problem> {
     if acting.sees(&register()?) { Ok(()) } else { Err(Problem::not_found()) }
 }
 
-fn item(consent: Consent, changed_at: Timestamp, today: NaiveDate) -> ConsentItem {
+fn item(consent: Consent, changed_at: Timestamp, opens: bool) -> ConsentItem {
     ConsentItem {
-        opens: consent.opens(today),
+        opens,
         record: consent.record,
         status: consent.status,
         client: consent.client,

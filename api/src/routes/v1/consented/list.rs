@@ -6,7 +6,7 @@ use domain::platform::PERSONS;
 use projections::account;
 
 use super::{consent, looker};
-use crate::accesses::{Purpose, disclose};
+use crate::accesses::{self, Disclosure, Purpose, disclose, of_folded};
 use crate::auth::Caller;
 use crate::consents::Consent;
 use crate::http::extract::Query;
@@ -32,12 +32,18 @@ pub async fn list_consented_records(
 ) -> Result<Json<Page<AccountRecordItem>>, Problem> {
     let consent = consent(&state, &caller).await?;
     wait.hold(&state, "account").await?;
-    let page = read(&state, &state.registry().knowledge(), &consent, page).await?;
+    let knowledge = state.registry().knowledge();
+    let page = read(&state, &knowledge, &consent, page).await?;
     let of = |item: &AccountRecordItem| {
         let register = item.register.parse().map_err(|error| Problem::internal(&error))?;
-        Ok(crate::accesses::Disclosure::new(&register, item.record, vec![consent.person]))
+        Ok(Disclosure::new(&register, item.record, vec![consent.person]))
     };
-    let shown = page.items.iter().map(of).collect::<Result<Vec<_>, Problem>>()?;
+    let mut shown = page.items.iter().map(of).collect::<Result<Vec<_>, Problem>>()?;
+    // Whoever else is in one learns that its number was read.
+    let records = shown.iter().map(|one| one.record).collect();
+    let folded = accesses::folded(&state, &knowledge, records).await?;
+    let others = |one: &Disclosure| Some(of_folded(&one.register, one.record, folded.get(&one.record)?));
+    shown.extend(shown.iter().filter_map(others).collect::<Vec<_>>());
     disclose(&state, looker(&consent), &Purpose::default(), super::ENDPOINT, &shown).await?;
     Ok(Json(page))
 }

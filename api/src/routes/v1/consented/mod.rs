@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::accesses::{Endpoint, Looker};
 use crate::auth::{Caller, Principal};
-use crate::consents::{Consent, today};
+use crate::consents::Consent;
 use crate::http::AppState;
 use crate::oauth::client;
 use crate::problem::{self, Problem};
@@ -31,13 +31,14 @@ async fn consent(state: &AppState, caller: &Caller) -> Result<Consent, Problem> 
     };
     let registered = client::find(state.store(), client).await?.is_some();
     let found = Consent::read(state, *consent).await?;
-    let found = found.filter(|found| registered && found.client == *client && found.opens(today(state)));
-    found.ok_or_else(|| {
+    let ended = || {
         Problem::new(
             problem::CONSENT_ENDED,
             "The consent by which this token reads has been withdrawn, or is over.",
         )
-    })
+    };
+    let found = found.filter(|found| registered && found.client == *client).ok_or_else(ended)?;
+    if found.stands(state).await? { Ok(found) } else { Err(ended()) }
 }
 
 /// Who looks: each reading is an access that the person sees.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::credentials;
 use crate::auth::ClientGrant;
-use crate::consents::{self, Because, By, Consent, today};
+use crate::consents::{self, Because, By, Consent};
 use crate::http::AppState;
 use crate::oauth::TOKEN_MILLIS;
 use crate::oauth::client::Client;
@@ -110,8 +110,10 @@ async fn issue(
 ) -> Result<TokenDocument, OauthError> {
     let ended = || OauthError::grant("the consent has ended");
     let found = Consent::read(state, consent).await?;
-    let found = found.filter(|found| found.opens(today(state)) && found.client == client.id.as_str());
-    let found = found.ok_or_else(ended)?;
+    let found = found.filter(|found| found.client == client.id.as_str()).ok_or_else(ended)?;
+    if !found.stands(state).await? {
+        return Err(ended());
+    }
     let issued_at = state.store().clock().now();
     let expires_at = issued_at.plus_millis(TOKEN_MILLIS).min(found.ends_at());
     match consents::used(state, consent, by, expires_at).await {
