@@ -1,9 +1,10 @@
 //! Projections: what people read, made from the entries.
 //!
 //! **In scope.** The runner, which follows the journal and applies it in batches; the projections, each a projector
-//! with its tables and its queries: [`account`] (what concerns a person), [`history`] (the steps of a record), [`view`]
-//! (the records of a register, look-up by number, counts), [`organisations`] (what concerns an organisation), [`offers`] (what is proposed to a person), [`dates`] (every
-//! date in any record, by which things fall due), [`tasks`] (what waits for a department); the wait for a position
+//! with its tables and its queries: [`account`] and [`organisations`] (what concerns a person or an organisation),
+//! [`history`] (the steps of a record), [`view`] (the records of a register, look-up by number, counts), [`accesses`] (who
+//! looked), [`offers`] (what is proposed to a person), [`dates`] (every date in any record, by which things fall due),
+//! [`tasks`] (what waits for a department), [`search`], [`statistics`]; the past ([`past`]); the wait for a position
 //! ([`Handle::wait_for`]); replay and the proof that it changed nothing ([`rebuild`](fn@rebuild), [`digest`](fn@digest)).
 //!
 //! **Not in scope, and so absent.** Decisions: an aggregate decides on entries, never on what is here. Who may read what:

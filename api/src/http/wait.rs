@@ -47,4 +47,16 @@ impl WaitFor {
         }
         Ok(state.projections().wait_for(projection, position, WAIT_TIMEOUT).await?)
     }
+
+    /// Waits until what follows from the position is there too: the rules that it causes were judged, and the projection has
+    /// what they wrote. Where this process runs no engine, or it stands still, only the position itself is waited for.
+    pub async fn hold_consequences(self, state: &AppState, projection: &str) -> Result<(), Problem> {
+        self.hold(state, projection).await?;
+        let (Some(position), Some(engine)) = (self.0, state.proactive()) else { return Ok(()) };
+        if engine.wait_for(position, WAIT_TIMEOUT).await {
+            let written = state.store().position().await?;
+            state.projections().wait_for(projection, written, WAIT_TIMEOUT).await?;
+        }
+        Ok(())
+    }
 }

@@ -92,7 +92,7 @@ pub struct OffersQuery {
     security(("bearer" = [])),
     params(OffersQuery,
         ("On-Behalf-Of" = Option<String>, Header, description = "`person=<record>`: whom the caller acts for"),
-        ("Wait-For" = Option<u64>, Header, description = "Position that must be included; `?wait_for=` says the same")),
+        ("Wait-For" = Option<u64>, Header, description = "Position that must be included, with what rules make of it; `?wait_for=` says the same")),
     responses(
         (status = 200, description = "A page of offers", body = Page<OfferItem>),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -107,7 +107,7 @@ pub async fn list_account_offers(
     if !acting.sees(&register()?) {
         return Err(Problem::not_found());
     }
-    wait.hold(&state, "offers").await?;
+    wait.hold_consequences(&state, "offers").await?;
     let knowledge = state.registry().knowledge();
     let page = PageQuery { cursor: query.cursor, limit: query.limit }.request()?;
     let filter = offers::Filter { status: query.status };
