@@ -61,6 +61,9 @@ pub enum IssuerConfigError {
     /// Neither or both of `jwks` and `jwks_url`.
     #[error("issuer {0} needs exactly one of `jwks` and `jwks_url`")]
     Source(String),
+    /// A third party's token comes of a consent and its entry `used`, which only this installation makes.
+    #[error("issuer {0} may not speak for the role third-party: only this installation does")]
+    ThirdParty(String),
     /// A key cannot be read.
     #[error("issuer {0} has no usable key for its algorithm in `jwks`")]
     Keys(String),
@@ -89,6 +92,9 @@ impl Authenticator {
         for config in configured {
             if issuers.iter().any(|issuer| issuer.name() == config.issuer) {
                 return Err(IssuerConfigError::Twice(config.issuer.clone()));
+            }
+            if config.roles.contains(&Role::ThirdParty) {
+                return Err(IssuerConfigError::ThirdParty(config.issuer.clone()));
             }
             issuers.push(Issuer::configured(config, own.audience())?);
         }

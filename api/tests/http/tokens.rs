@@ -1,6 +1,6 @@
 //! Tokens: whose are good, and which are not; and how many requests a client may make.
 
-use api::auth::{Algorithm, Claims, Grant, IssuerConfig, Role};
+use api::auth::{Algorithm, Authenticator, Claims, Grant, IssuerConfig, IssuerConfigError, Role};
 use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
@@ -65,6 +65,17 @@ fn issuer(key: &PrivateKey, roles: &[Role]) -> IssuerConfig {
 pub async fn with_issuer(config: IssuerConfig) -> World {
     let [sqlite, _] = Database::both().await;
     World::new(sqlite, &[config], 10_000).await
+}
+
+/// A consent is opened by a token of ours, which is made after the entry that says so, and by no other's.
+#[tokio::test]
+async fn no_other_issuer_speaks_for_third_parties() {
+    let [sqlite, _] = Database::both().await;
+    let world = World::new(sqlite, &[], 10_000).await;
+    let config = issuer(&PrivateKey::from_seed(&[5; 32]), &[Role::Citizen, Role::ThirdParty]);
+    let made = Authenticator::new(&world.tokens, &[config], world.clock.clone());
+    assert!(matches!(made.err(), Some(IssuerConfigError::ThirdParty(name)) if name == ISSUER));
+    world.end().await;
 }
 
 #[tokio::test]
