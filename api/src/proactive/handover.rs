@@ -6,7 +6,7 @@
 use domain::platform::REQUESTS;
 use serde_json::{Value, json};
 
-use super::offer::Offer;
+use super::offer::{Offer, Stage};
 use super::submit::{OFFERS_CLIENT, bad, platform_entry};
 use crate::registry::{AppendRequest, Outcome, Refusal, Registry};
 
@@ -29,8 +29,11 @@ pub async fn hand_over(registry: &Registry, offer: &Offer) -> Result<Vec<Outcome
     registry.append(request).await
 }
 
-/// A request's body for each service that was accepted.
+/// A request's body for each service that was accepted. Of an offer that is over, withdrawn before anyone came to this, none.
 fn bodies(offer: &Offer) -> Vec<Value> {
+    if offer.stage() == Stage::Over {
+        return Vec::new();
+    }
     let accepted = offer.accepted();
     let chosen = offer
         .services()
@@ -80,5 +83,18 @@ mod tests {
             (&json!(offer.record), &json!(Uuid::from_u128(2)))
         );
         assert!(bodies[0].get("on_behalf").is_none());
+    }
+    #[test]
+    fn an_offer_that_was_withdrawn_in_between_hands_nothing_over() {
+        let content = json!({ "effect": { "kind": "offer", "services": [{ "service": "one", "values": {} }] }, "services": ["one"] });
+        let of = |status: &str| Offer {
+            record: Uuid::from_u128(9),
+            person: Uuid::from_u128(1),
+            version: 3,
+            status: status.to_owned(),
+            content: content.as_object().cloned().unwrap_or_default(),
+        };
+        assert_eq!(bodies(&of("accepted")).len(), 1);
+        assert!(bodies(&of("withdrawn")).is_empty());
     }
 }

@@ -140,3 +140,20 @@ async fn what_a_withdrawn_offer_caused_is_withdrawn() {
         town.end().await;
     }
 }
+
+/// Without the platform's key nothing can be proposed; nor is it passed over, and lost for the servers that have the key.
+#[tokio::test]
+async fn what_cannot_be_signed_waits_for_the_key() {
+    for mut town in Town::both().await {
+        town.publish(on_birth("birth-set", a_set())).await;
+        let mother = town.person("1995-01-01").await;
+        town.birth(town.person("2026-05-30").await, mother).await;
+        town.execute("CREATE TABLE taken_away AS SELECT * FROM signing_key WHERE owner = 'platform'").await;
+        town.execute("DELETE FROM signing_key WHERE owner = 'platform'").await;
+        assert!(town.engine.step().await.is_err());
+        town.execute("INSERT INTO signing_key SELECT * FROM taken_away").await;
+        town.settle().await;
+        assert_eq!(town.statuses(mother).await, ["proposed"]);
+        town.end().await;
+    }
+}

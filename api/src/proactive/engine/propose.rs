@@ -109,7 +109,7 @@ impl Engine {
     /// An offer that breaks a rule of its register will break it again: it is a fault of the rule, seen in the log and the
     /// metrics, and no reason to stop. Anything else is tried again.
     fn unmade(&self, found: &Found, refusal: Refusal) -> Result<u64, EngineError> {
-        if !is_of_content(&refusal.reason) {
+        if !is_of_offer(&refusal.reason) {
             return Err(refusal.into());
         }
         let rule = &found.rule.rule.rule().slug;
@@ -256,7 +256,7 @@ impl Engine {
                 Ok(false)
             }
             // What the engine itself says wrongly, it would say wrongly again: seen, and no reason to stop.
-            Err(refusal) if is_of_content(&refusal.reason) => {
+            Err(refusal) if is_of_offer(&refusal.reason) => {
                 tracing::error!(%offer, entry_type, why = %told(&refusal), "an entry of an offer was refused");
                 self.count(|counts| counts.faults += 1);
                 Ok(false)
@@ -272,6 +272,20 @@ pub(super) fn is_of_content(reason: &Reason) -> bool {
         reason,
         Reason::Store(_) | Reason::Overloaded { .. } | Reason::Corrupt(_) | Reason::Version { .. }
     )
+}
+
+/// Is it an entry of an offer that is at fault? A server without the platform's key, or without the register, is set up
+/// wrongly: to pass over what it cannot append would lose it for every server, and so the engine waits until it is put right.
+fn is_of_offer(reason: &Reason) -> bool {
+    is_of_content(reason)
+        && !matches!(
+            reason,
+            Reason::UnknownRegister(_)
+                | Reason::UnknownDepartment(_)
+                | Reason::ForeignRegister { .. }
+                | Reason::KeyNotInForce { .. }
+                | Reason::NoKeyHeld(_)
+        )
 }
 
 /// Why, with the places at fault. Neither text has a value of the body.

@@ -91,6 +91,10 @@ pub async fn accept_offer(
     };
     // Read again: what is handed over is what the entries say was accepted, by whom, and for whom.
     let offer = read(&state, &acting, offer.record).await?;
+    if offer.stage() == Stage::Over {
+        // Its cause fell away in between: there is nothing left to ask for.
+        open(&state, &offer)?;
+    }
     let made = handover::hand_over(state.registry(), &offer).await;
     let made = made.map_err(|refusal| refused::problem(&refusal, false))?;
     let requests = made.iter().zip(&services).map(|(outcome, service)| RequestMade {
