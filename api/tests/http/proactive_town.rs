@@ -57,8 +57,17 @@ impl Town {
 
     /// Opens an account.
     pub async fn person(&self, born: &str) -> Uuid {
-        let body = json!({ "name": { "family": "А", "given": "Б" }, "birth_date": born, "sex": "female" });
-        self.append("persons", None, "opened", body).await.appended.record
+        self.append("persons", None, "opened", born_on(born)).await.appended.record
+    }
+
+    /// People born on these days, entered at once.
+    pub async fn people(&self, born: impl Iterator<Item = String>) {
+        let register = "persons".parse().expect("a slug");
+        let (_, found) = self.world.registry.find(&register).await.expect("it is known");
+        let owner = found.expect("the register is there").definition.owner.clone();
+        let entries = born.map(|day| entry(None, "opened", born_on(&day))).collect();
+        let request = AppendRequest::new(register, Actor::local(owner), entries);
+        self.world.registry.append(request).await.expect("they are appended");
     }
 
     /// A birth, today; answers with its record.
@@ -89,13 +98,7 @@ impl Town {
         let register = register.parse().expect("a slug");
         let (_, found) = self.world.registry.find(&register).await.expect("it is known");
         let owner = found.expect("the register is there").definition.owner.clone();
-        let entry = EntryRequest::Platform {
-            record,
-            version: None,
-            entry_type: entry_type.parse().expect("a type"),
-            effective_at: None,
-            body,
-        };
+        let entry = entry(record, entry_type, body);
         let request = AppendRequest::new(register, Actor::local(owner), vec![entry]);
         self.world.registry.append(request).await.map(|mut outcomes| outcomes.remove(0))
     }
@@ -251,4 +254,18 @@ pub fn on_birthday(slug: &str, plus: &str) -> Value {
         rule.as_object_mut().expect("an object").remove(name);
     }
     rule
+}
+
+fn born_on(day: &str) -> Value {
+    json!({ "name": { "family": "А", "given": "Б" }, "birth_date": day, "sex": "female" })
+}
+
+fn entry(record: Option<Uuid>, entry_type: &str, body: Value) -> EntryRequest {
+    EntryRequest::Platform {
+        record,
+        version: None,
+        entry_type: entry_type.parse().expect("a type"),
+        effective_at: None,
+        body,
+    }
 }
