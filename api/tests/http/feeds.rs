@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::accesses::recorded;
 use crate::authorisation::Case;
-use crate::world::{Answer, Who, World};
+use crate::world::{Answer, Who, World, dismiss};
 
 /// What this file's endpoints answer to each.
 pub fn cases() -> Vec<Case> {
@@ -143,6 +143,25 @@ async fn who_waits_is_answered_when_there_is_something() {
         assert_eq!((lines.len(), &lines[0]["register"], next), (1, &json!("permits"), last + 2));
         assert_eq!(page(&more).1, last + 1);
         assert_eq!(world.state.feeds().polls(), 0);
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_dismissed_while_they_wait_is_shown_nothing_more() {
+    for world in World::both().await {
+        let last = world.store.position().await.expect("it is read");
+        let path = format!("/v1/entries?after={last}&wait=50&register=permits&bodies=true");
+        let dismissal = async {
+            while world.state.feeds().polls() < 1 {
+                tokio::task::yield_now().await;
+            }
+            dismiss(&world.registry, "roads", world.other_citizen).await;
+            world.permit("permits", "A003").await;
+        };
+        let (answer, ()) = tokio::join!(world.get(Who::Official, &path), dismissal);
+        assert_eq!(page(&answer), (Vec::new(), last));
+        assert_eq!(world.get(Who::Official, &path).await.problem(403).0, "not-in-office");
         world.end().await;
     }
 }

@@ -16,6 +16,7 @@ use utoipa::IntoParams;
 use super::shown::{self, FeedEntry};
 use crate::accesses::Purpose;
 use crate::auth::Caller;
+use crate::feeds::Audience;
 use crate::http::AppState;
 use crate::http::extract::Query;
 use crate::http::limits::PAGE_ENTRIES_MAX;
@@ -109,8 +110,12 @@ pub async fn follow_entries(
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, Problem> {
     let asked = query.check(&state).await?;
-    let entries = awaited(&state, &asked).await?;
+    let mut entries = awaited(&state, &asked).await?;
     let items = if query.bodies == Some(true) {
+        if !stays(&state, caller.as_ref()).await? {
+            // The next request is refused, and says why.
+            entries.clear();
+        }
         shown::with_bodies(&state, caller.as_ref(), &purpose, entries).await?
     } else {
         shown::statements(entries)
@@ -121,6 +126,13 @@ pub async fn follow_entries(
         (header::LINK, format!("<{}>; rel=\"next\"", query.next(next))),
     ];
     Ok((headers, lines(&items, next)?).into_response())
+}
+
+/// May who asked still read in office, after whatever time was waited?
+async fn stays(state: &AppState, caller: Option<&Caller>) -> Result<bool, Problem> {
+    let Some(caller) = caller else { return Ok(true) };
+    let knowledge = state.registry().refresh().await?;
+    Ok(Audience::new(caller, None).stays(&knowledge, state.store().clock().now()))
 }
 
 fn lines(items: &[FeedEntry], next: u64) -> Result<String, Problem> {
