@@ -1,0 +1,74 @@
+//! `reestr`: the one binary, and the only place that wires things together.
+//!
+//! In scope: the command line, the configuration, the real clock and randomness, sample data, RSF, the audit.
+//! Not in scope: rules of registers (`domain`), storage (`eventstore`), HTTP (`api`).
+//! To add a command: a variant in `args`, a file in `commands`, a line in [`run`].
+
+mod append;
+mod args;
+mod audit;
+mod commands;
+mod config;
+mod demo;
+mod failure;
+mod fixtures;
+mod keyfile;
+mod output;
+mod progress;
+mod rsf;
+mod serving;
+mod system;
+mod why;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use failure::Failure;
+
+/// Does what the command line says, to the end.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("reestr: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("reestr: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Serve(args) => commands::serve::run(args).await,
+        Command::Append(args) => commands::append::run(args).await,
+        Command::Audit(args) => return commands::audit::run(args).await,
+        Command::Import(args) => commands::import::run(args).await,
+        Command::Export(args) => commands::export::run(args).await,
+        Command::Replay(args) => commands::replay::run(args).await,
+        Command::Projection(args) => commands::projection::run(args).await,
+        Command::Show(args) => commands::show::run(args).await,
+        Command::Report(args) => commands::report::run(args).await,
+        Command::Feed(args) => commands::feed::run(args).await,
+        Command::Webhook(command) => commands::webhook::run(command).await,
+        Command::Trigger(args) => commands::trigger::run(args).await,
+        Command::Keys(args) => commands::keys::run(args).await,
+        Command::Client(args) => commands::client::run(args).await,
+        Command::Token(args) => commands::token::run(args).await,
+        Command::Reference => {
+            commands::reference::run();
+            Ok(())
+        }
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
