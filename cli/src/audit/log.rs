@@ -8,9 +8,10 @@ use proofs::note::VerifierKey;
 use proofs::slug::Slug;
 use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, bundle_paths, paths, tile_root};
 
-use super::fetch::{CouldNotCheck, Fetch};
+use super::fetch::CouldNotCheck;
 use super::log_fault;
 use super::report::{Fault, RegisterReport};
+use super::source::Source;
 use super::state::{Pin, Pins};
 
 /// Bundles fetched ahead: enough to hide a network's latency, few enough to hold in memory (16 × 256 leaves).
@@ -30,7 +31,7 @@ pub struct Log {
 
 impl Log {
     /// Fetches and opens the checkpoint.
-    pub async fn open(fetch: &Fetch, register: &Slug, pins: &Pins) -> Result<Self, CouldNotCheck> {
+    pub async fn open(fetch: &Source, register: &Slug, pins: &Pins) -> Result<Self, CouldNotCheck> {
         let note = fetch.checkpoint(register).await?;
         let key = fetch.key(register).await?;
         let kept = pins.get(register).cloned();
@@ -119,7 +120,7 @@ impl Hashing {
 ///
 /// Faults go to the report. Returns false when the leaves could not be trusted to be the log's.
 pub async fn walk(
-    fetch: &Fetch,
+    fetch: &Source,
     log: &Log,
     report: &mut RegisterReport,
     mut each: impl AsyncFnMut(u64, Vec<Vec<u8>>, &mut RegisterReport) -> Result<(), CouldNotCheck>,
@@ -159,7 +160,7 @@ pub async fn walk(
 }
 
 /// The first entry of a bundle that is not served: partial bundles end before it.
-async fn first_unserved(fetch: &Fetch, log: &Log, path: &TilePath) -> Result<u64, CouldNotCheck> {
+async fn first_unserved(fetch: &Source, log: &Log, path: &TilePath) -> Result<u64, CouldNotCheck> {
     let (mut served, mut unserved) = (0, path.width);
     while served + 1 < unserved {
         let width = served.midpoint(unserved);
@@ -196,7 +197,7 @@ fn compare_roots(head: &Pin, hashing: &Hashing, report: &mut RegisterReport) {
 
 /// The hash tiles must say what the leaves say: proofs are made from them.
 async fn compare_tiles(
-    fetch: &Fetch,
+    fetch: &Source,
     log: &Log,
     size: u64,
     hashing: &Hashing,

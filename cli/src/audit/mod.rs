@@ -9,6 +9,7 @@ pub mod log;
 pub mod platform;
 pub mod register;
 pub mod report;
+pub mod source;
 pub mod state;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use fetch::{CouldNotCheck, Credential, Fetch};
 use log::Log;
 use register::Homes;
 use report::{Fault, RegisterReport, Report};
+use source::Source;
 use state::Pins;
 
 /// What to audit, and against what.
@@ -48,7 +50,7 @@ pub struct Trust {
 
 /// Audits a server. `Err` means that it could not be checked, not that it is wrong.
 pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldNotCheck> {
-    let fetch = Fetch::new(&request.url, request.credential.clone())?;
+    let fetch = Source::Http(Fetch::new(&request.url, request.credential.clone())?);
     let mut pins = Pins::open(request.state.clone())?;
     let listed = fetch.registers().await?;
     if let Some(slug) = &request.register
@@ -91,7 +93,7 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
 }
 
 /// Registers that are defined and not listed. One defined since the list was read is in the next.
-async fn hidden(fetch: &Fetch, trust: &Trust, listed: &[Slug]) -> Result<Vec<Slug>, CouldNotCheck> {
+async fn hidden(fetch: &Source, trust: &Trust, listed: &[Slug]) -> Result<Vec<Slug>, CouldNotCheck> {
     let defined = trust.definitions.iter().map(|in_force| &in_force.definition.slug);
     let mut hidden: Vec<Slug> = defined.filter(|slug| !listed.contains(slug)).cloned().collect();
     if !hidden.is_empty() {

@@ -12,10 +12,11 @@ use domain::departments::Departments;
 use proofs::slug::Slug;
 use serde_json::Value;
 
-use super::fetch::{CouldNotCheck, Fetch};
+use super::fetch::CouldNotCheck;
 use super::log::{Log, walk};
 use super::register::{Checked, Entries, Homes, check_bodies, check_key, check_signatures, parse};
 use super::report::{Fault, RegisterReport};
+use super::source::Source;
 use super::state::Pins;
 use super::{Outcome, Trust, log_fault};
 use crate::progress::Progress;
@@ -42,7 +43,7 @@ struct Read {
 
 /// Verifies both registers, and gives what they say with the outcome of each.
 pub async fn verify(
-    fetch: &Fetch,
+    fetch: &Source,
     pins: &Pins,
     homes: &mut Homes,
     progress: Progress,
@@ -73,7 +74,7 @@ pub async fn verify(
 }
 
 /// Both logs as of one moment: an entry of either may rest on an entry of the other.
-async fn at_rest(fetch: &Fetch, pins: &Pins) -> Result<(Log, Log), CouldNotCheck> {
+async fn at_rest(fetch: &Source, pins: &Pins) -> Result<(Log, Log), CouldNotCheck> {
     let named = |name: &str| name.parse::<Slug>().map_err(|_| CouldNotCheck::NoSuchRegister(name.to_owned()));
     let (departments, registers) = (named(DEPARTMENTS)?, named(REGISTERS)?);
     let mut before = Log::open(fetch, &departments, pins).await?;
@@ -88,7 +89,7 @@ async fn at_rest(fetch: &Fetch, pins: &Pins) -> Result<(Log, Log), CouldNotCheck
     Err(CouldNotCheck::Restless)
 }
 
-async fn read(fetch: &Fetch, mut log: Log) -> Result<Read, CouldNotCheck> {
+async fn read(fetch: &Source, mut log: Log) -> Result<Read, CouldNotCheck> {
     let mut report = RegisterReport::new(log.register.clone());
     for fault in log.faults.drain(..) {
         report.fault(fault);

@@ -13,9 +13,10 @@ use proofs::time::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::fetch::{CouldNotCheck, Fetch, Served};
+use super::fetch::{CouldNotCheck, Served};
 use super::log::{Log, walk};
 use super::report::{Fault, RegisterReport};
+use super::source::Source;
 use super::{Outcome, Trust, log_fault};
 use crate::progress::Bar;
 
@@ -24,7 +25,7 @@ const WITHHELD: &str = "withheld";
 
 /// Verifies one register to the end of its checkpoint.
 pub async fn verify(
-    fetch: &Fetch,
+    fetch: &Source,
     mut log: Log,
     trust: &Trust,
     homes: &mut Homes,
