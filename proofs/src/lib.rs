@@ -5,6 +5,7 @@
 //!
 //! **In scope.** Canonical JSON ([`jcs`]), statements ([`statement`]) and the bodies they commit to ([`body`]), leaves ([`leaf`]),
 //! Merkle trees ([`merkle`]) and their tiles ([`tile`]), signed notes ([`note`]), checkpoints ([`checkpoint`]),
+//! what is asked of a witness and when it may cosign ([`witness`]), whose cosignatures suffice ([`policy`]),
 //! tlog-proofs ([`proof`]), receipts ([`receipt`]), keys ([`key`]) and the small types that all of them are made of
 //! ([`hash`], [`slug`], [`time`]).
 //!
@@ -32,9 +33,11 @@ pub mod key;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod receipt;
 pub mod slug;
 pub mod statement;
 pub mod tile;
 pub mod time;
+pub mod witness;

@@ -1,5 +1,9 @@
 //! Signed notes (C2SP signed-note): a text, and lines of signatures under it.
 
+mod cosigner;
+
+pub use cosigner::Cosigner;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -244,15 +248,7 @@ impl SignedNote {
         let end = note.rfind("\n\n").ok_or(NoteError::SignatureLine)?;
         let (text, lines) = (&note[..=end], &note[end + 2..]);
         check_text(text)?;
-        let lines = lines.strip_suffix('\n').ok_or(NoteError::SignatureLine)?;
-        let mut signatures = Vec::new();
-        for line in lines.split('\n') {
-            if signatures.len() == SIGNATURES_MAX {
-                return Err(NoteError::TooLong);
-            }
-            signatures.push(NoteSignature::parse(line)?);
-        }
-        Ok(Self { text: text.to_owned(), signatures })
+        Ok(Self { text: text.to_owned(), signatures: NoteSignature::parse_lines(lines)? })
     }
 
     /// The text, with its last newline.
@@ -268,6 +264,12 @@ impl SignedNote {
     /// Adds another's signature line, such as a witness's cosignature.
     pub fn push(&mut self, signature: NoteSignature) {
         self.signatures.push(signature);
+    }
+
+    /// The same text without this key's lines.
+    pub fn remove(&mut self, key: &VerifierKey) {
+        let id = key.id();
+        self.signatures.retain(|line| line.id != id || line.name != key.name);
     }
 
     /// Is the note signed with this key? A line that says so and lies spoils the note, whatever other lines say.
@@ -306,6 +308,22 @@ impl FromStr for SignedNote {
 }
 
 impl NoteSignature {
+    /// Reads signature lines without the text above them, such as a witness answers; one at least.
+    pub fn parse_lines(lines: &str) -> Result<Vec<Self>, NoteError> {
+        if lines.len() > NOTE_BYTES_MAX {
+            return Err(NoteError::TooLong);
+        }
+        let lines = lines.strip_suffix('\n').ok_or(NoteError::SignatureLine)?;
+        let mut signatures = Vec::new();
+        for line in lines.split('\n') {
+            if signatures.len() == SIGNATURES_MAX {
+                return Err(NoteError::TooLong);
+            }
+            signatures.push(Self::parse(line)?);
+        }
+        Ok(signatures)
+    }
+
     fn parse(line: &str) -> Result<Self, NoteError> {
         let (name, base64) =
             line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')).ok_or(NoteError::SignatureLine)?;

@@ -90,3 +90,24 @@ proptest! {
         let _ = (key.parse::<VerifierKey>(), SignedNote::parse(&lines));
     }
 }
+
+#[test]
+fn a_cosignature_verifies_at_its_time_and_under_its_name() {
+    let cosigner = Cosigner::new("w.example", PrivateKey::from_seed(&[5; 32])).unwrap();
+    let mut note = note();
+    let line = cosigner.cosign(note.text(), 1_679_315_147).unwrap();
+    let told = format!("{line}\n");
+    assert_eq!(NoteSignature::parse_lines(&told), Ok(vec![line.clone()]));
+    assert_eq!(NoteSignature::parse_lines(&told.repeat(2)).map(|lines| lines.len()), Ok(2));
+    for wrong in ["", "\n", &told[..told.len() - 1], &format!("{told}\n")] {
+        assert_eq!(NoteSignature::parse_lines(wrong), Err(NoteError::SignatureLine), "{wrong:?}");
+    }
+    note.push(line);
+    assert_eq!(note.cosigned_at(&cosigner.verifier()), Ok(1_679_315_147));
+    let other = Cosigner::new("v.example", PrivateKey::from_seed(&[5; 32])).unwrap();
+    assert_eq!(note.cosigned_at(&other.verifier()), Err(NoteError::NotSigned));
+    note.remove(&cosigner.verifier());
+    assert_eq!(note.cosigned_at(&cosigner.verifier()), Err(NoteError::NotSigned));
+    assert_eq!(note.verify(&signer("a.example", 1).verifier()), Ok(()));
+    assert_eq!(cosigner.cosign(note.text(), u64::MAX), Err(NoteError::Signature), "no such time");
+}
