@@ -1,4 +1,4 @@
-//! The history of definitions: which definition of a register was in force where, and when.
+//! The history of definitions: which definition of a register was in force where, and when; and of registers' keys.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::error::DomainError;
 use crate::facts::Step;
 use crate::fault::Fault;
 use crate::platform::REGISTERS;
+use crate::register_keys::{KEY_ADDED, KEY_COMPROMISED, KEY_RETIRED, RegisterKeys};
 
 /// A definition, and the entry in `registers` that put it in force.
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ pub struct InForce {
     pub position: u64,
     /// When the entry was recorded.
     pub recorded_at: Timestamp,
-    /// The key that the register's checkpoints are signed with.
+    /// The newest of the keys that the register's checkpoints are signed with.
     pub key: VerifierKey,
     /// Is the register closed, so that it takes no more entries?
     pub closed: bool,
@@ -40,6 +41,7 @@ pub struct InForce {
 pub struct Definitions {
     registers: BTreeMap<Slug, Vec<Arc<InForce>>>,
     records: BTreeMap<Uuid, Slug>,
+    keys: BTreeMap<Slug, RegisterKeys>,
     position: u64,
 }
 
@@ -51,17 +53,33 @@ impl Definitions {
             return Ok(None);
         }
         let change = match entry.entry_type.as_str() {
-            "defined" => Some(defined(entry)?),
+            "defined" => Some(self.define(entry)?),
             "redefined" => {
                 let before = self.latest(entry)?;
                 Some(InForce { definition: definition(entry)?, ..at(before, entry) })
             }
+            KEY_ADDED | KEY_RETIRED | KEY_COMPROMISED => Some(self.rekey(entry)?),
             "closed" => Some(InForce { closed: true, ..at(self.latest(entry)?, entry) }),
             // Another type of entry, such as one that withholds, changes no definition but makes a version.
             _ => self.latest(entry).ok().map(|before| at(before, entry)),
         };
         self.position = self.position.max(entry.position);
         Ok(change.map(|in_force| self.insert(in_force)))
+    }
+
+    fn define(&mut self, entry: &EntryView<'_>) -> Result<InForce, DomainError> {
+        let in_force = defined(entry)?;
+        let keys = RegisterKeys::first(in_force.key.clone(), entry.recorded_at);
+        self.keys.insert(in_force.definition.slug.clone(), keys);
+        Ok(in_force)
+    }
+
+    fn rekey(&mut self, entry: &EntryView<'_>) -> Result<InForce, DomainError> {
+        let mut in_force = at(self.latest(entry)?, entry);
+        let keys = self.keys.get_mut(&in_force.definition.slug).ok_or_else(|| DomainError::order(entry))?;
+        keys.step(entry)?;
+        in_force.key = keys.newest().ok_or_else(|| DomainError::order(entry))?.clone();
+        Ok(in_force)
     }
 
     fn insert(&mut self, in_force: InForce) -> Slug {
@@ -73,16 +91,25 @@ impl Definitions {
 
     fn latest(&self, entry: &EntryView<'_>) -> Result<&InForce, DomainError> {
         let of_record = self.records.get(&entry.record).and_then(|slug| self.registers.get(slug));
-        of_record.and_then(|history| history.last()).map(AsRef::as_ref).ok_or_else(|| DomainError::Order {
-            register: entry.register.clone(),
-            record: entry.record,
-            version: entry.version,
-        })
+        of_record
+            .and_then(|history| history.last())
+            .map(AsRef::as_ref)
+            .ok_or_else(|| DomainError::order(entry))
     }
 
     /// The definition in force now. Of a closed register, its last, with `closed` set.
     pub fn current(&self, register: &Slug) -> Option<Arc<InForce>> {
         self.registers.get(register)?.last().cloned()
+    }
+
+    /// All keys that a register ever had, with their terms.
+    pub fn keys_of(&self, register: &Slug) -> Option<&RegisterKeys> {
+        self.keys.get(register)
+    }
+
+    /// The keys that sign a register's checkpoints now, the newest first.
+    pub fn keys_now(&self, register: &Slug) -> Vec<&VerifierKey> {
+        self.keys_of(register).map(|keys| keys.now().map(|key| &key.vkey).collect()).unwrap_or_default()
     }
 
     /// The definition that rules an entry at this position: the last one before it. The platform's first entries, recorded
@@ -180,20 +207,11 @@ fn definition(entry: &EntryView<'_>) -> Result<Arc<Definition>, DomainError> {
 }
 
 fn body<'b>(entry: &EntryView<'b>) -> Result<&'b Value, DomainError> {
-    entry.body.ok_or_else(|| DomainError::Withheld {
-        register: entry.register.clone(),
-        record: entry.record,
-        version: entry.version,
-    })
+    entry.body.ok_or_else(|| DomainError::withheld(entry))
 }
 
 fn fault(entry: &EntryView<'_>, faults: Vec<Fault>) -> DomainError {
-    DomainError::Body {
-        register: entry.register.clone(),
-        record: entry.record,
-        version: entry.version,
-        faults,
-    }
+    DomainError::body(entry, faults)
 }
 
 #[cfg(test)]

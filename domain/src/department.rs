@@ -1,11 +1,12 @@
 //! A department as an aggregate: a record of `departments`, and the rules that keep its keys and officials in order.
 //!
-//! A key has one term: once revoked it does not come back, so that whether it was in force at a moment has one answer. The
-//! platform keeps at least one key, because without one nothing could be put right. A department is abolished only when its
+//! A key has one term: once revoked it does not come back, so that whether it was in force at a moment has one answer. A key
+//! that others had is declared compromised, also when it was revoked before. The platform keeps at least one key, because without one nothing could be put right. A department is abolished only when its
 //! keys are revoked, so that keys end by revocations alone, which every verifier reads.
 
 use proofs::key::{Jwk, KeyError, Kid};
 use proofs::slug::Slug;
+use proofs::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use crate::departments::DepartmentState;
 use crate::platform::PLATFORM;
 use crate::record::{Proposed, Reason, Record, RecordError, RecordEvent};
+use crate::register_keys::{self, KEY_COMPROMISED, SinceError};
 
 /// Why an entry about a department is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +42,11 @@ pub enum DepartmentError {
         /// The key.
         kid: Kid,
     },
+    /// The time of a declaration of compromise is refused.
+    #[error(transparent)]
+    Since(#[from] SinceError),
     /// The platform would be left without a key.
-    #[error("the platform's last key cannot be revoked: enrol another first")]
+    #[error("the platform's last key cannot be ended: enrol another first")]
     LastKey,
     /// The person is an official of this department already.
     #[error("the person is an official of this department already")]
@@ -62,6 +67,7 @@ impl DepartmentError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Slug | Self::Key(_) => Reason::Invalid,
+            Self::Since(error) => error.reason(),
             _ => Reason::Conflict,
         }
     }
@@ -74,6 +80,7 @@ impl DepartmentError {
             Self::KeyKnown { .. } => "key-known",
             Self::KeyUnknown => "key-unknown",
             Self::KeyRevoked { .. } => "key-revoked",
+            Self::Since(error) => error.code(),
             Self::LastKey => "last-key",
             Self::OfficialKnown => "official-known",
             Self::OfficialUnknown => "official-unknown",
@@ -88,6 +95,7 @@ impl DepartmentError {
             Self::Slug => "/slug",
             Self::Key(_) | Self::KeyKnown { .. } => "/key",
             Self::KeyUnknown | Self::KeyRevoked { .. } | Self::LastKey => "/kid",
+            Self::Since(_) => "/since",
             Self::OfficialKnown | Self::OfficialUnknown => "/official",
             Self::KeysInForce | Self::Platform => "",
         }
@@ -126,6 +134,7 @@ impl Department {
                 if state.key(&kid).is_some() { Err(DepartmentError::KeyKnown { kid }) } else { Ok(()) }
             }
             "key-revoked" => revocation(state, body),
+            KEY_COMPROMISED => compromise(state, body, proposed.now),
             "official-appointed" if in_office(state, body) => Err(DepartmentError::OfficialKnown),
             "official-dismissed" if !in_office(state, body) => Err(DepartmentError::OfficialUnknown),
             "abolished" if state.slug == *PLATFORM => Err(DepartmentError::Platform),
@@ -158,6 +167,17 @@ fn revocation(state: &DepartmentState, body: &Value) -> Result<(), DepartmentErr
         Some(_) if state.slug == *PLATFORM && state.keys_now().count() == 1 => Err(DepartmentError::LastKey),
         Some(_) => Ok(()),
     }
+}
+
+/// A key that is in force ends by it; one that was revoked may prove to have been stolen before, and one that was declared so,
+/// to have been stolen earlier.
+fn compromise(state: &DepartmentState, body: &Value, now: Timestamp) -> Result<(), DepartmentError> {
+    let kid: Option<Kid> = body["kid"].as_str().and_then(|kid| kid.parse().ok());
+    let key = kid.as_ref().and_then(|kid| state.key(kid)).ok_or(DepartmentError::KeyUnknown)?;
+    if key.revoked_at.is_none() && state.slug == *PLATFORM && state.keys_now().count() == 1 {
+        return Err(DepartmentError::LastKey);
+    }
+    Ok(register_keys::check_since(body, key.enrolled_at, key.compromised_since, now)?)
 }
 
 fn in_office(state: &DepartmentState, body: &Value) -> bool {

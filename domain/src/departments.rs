@@ -14,6 +14,7 @@ use crate::entry::EntryView;
 use crate::error::DomainError;
 use crate::fault::Fault;
 use crate::platform::DEPARTMENTS;
+use crate::register_keys::{self, KEY_COMPROMISED};
 
 /// A key of a department, and when it is in force: from its enrolment to its revocation, both moments included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,12 +27,19 @@ pub struct KeyTerm {
     pub enrolled_at: Timestamp,
     /// When its revocation was recorded; `None` while in force.
     pub revoked_at: Option<Timestamp>,
+    /// From when on somebody else may have signed with it; `None` unless that was declared. The earliest, if declared again.
+    pub compromised_since: Option<Timestamp>,
 }
 
 impl KeyTerm {
     /// Is it in force at this moment?
     pub fn in_force(&self, at: Timestamp) -> bool {
         self.enrolled_at <= at && self.revoked_at.is_none_or(|revoked_at| at <= revoked_at)
+    }
+
+    /// Since when a statement recorded at this moment is doubtful: a later declaration says that the key was in other hands.
+    pub fn doubtful(&self, at: Timestamp) -> Option<Timestamp> {
+        self.compromised_since.filter(|since| *since <= at)
     }
 
     /// The key that signatures are checked with. Enrolment refuses a bad one, so that this answers unless the register of
@@ -121,7 +129,15 @@ impl DepartmentState {
             "key-revoked" => {
                 let kid = read::<Revoked>(entry)?.kid;
                 let open = self.keys.iter_mut().find(|key| key.kid == kid && key.revoked_at.is_none());
-                open.ok_or_else(|| order(entry))?.revoked_at = Some(entry.recorded_at);
+                open.ok_or_else(|| DomainError::order(entry))?.revoked_at = Some(entry.recorded_at);
+            }
+            KEY_COMPROMISED => {
+                let kid = read::<Revoked>(entry)?.kid;
+                let since = register_keys::since(entry)?;
+                let key = self.keys.iter_mut().find(|key| key.kid == kid);
+                let key = key.ok_or_else(|| DomainError::order(entry))?;
+                key.revoked_at.get_or_insert(entry.recorded_at);
+                key.compromised_since = Some(key.compromised_since.map_or(since, |known| known.min(since)));
             }
             "official-appointed" => {
                 let body: Appointed = read(entry)?;
@@ -136,7 +152,7 @@ impl DepartmentState {
                 let id = read::<Dismissed>(entry)?.official;
                 let mut open = self.officials.iter_mut();
                 let open = open.find(|official| official.official == id && official.dismissed_at.is_none());
-                open.ok_or_else(|| order(entry))?.dismissed_at = Some(entry.recorded_at);
+                open.ok_or_else(|| DomainError::order(entry))?.dismissed_at = Some(entry.recorded_at);
             }
             "abolished" => self.abolished = true,
             // Another type of entry says nothing of keys or officials, but makes a version.
@@ -164,7 +180,7 @@ impl Departments {
         }
         let slug = if let Some(slug) = self.records.get(&entry.record) {
             let slug = slug.clone();
-            self.by_slug.get_mut(&slug).ok_or_else(|| order(entry))?.step(entry)?;
+            self.by_slug.get_mut(&slug).ok_or_else(|| DomainError::order(entry))?.step(entry)?;
             slug
         } else if entry.entry_type.as_str() == "established" {
             let state = DepartmentState::established(entry)?;
@@ -173,7 +189,7 @@ impl Departments {
             self.by_slug.insert(slug.clone(), state);
             slug
         } else {
-            return Err(order(entry));
+            return Err(DomainError::order(entry));
         };
         self.position = self.position.max(entry.position);
         Ok(Some(slug))
@@ -261,32 +277,19 @@ struct Dismissed {
 }
 
 fn read<'b, T: Deserialize<'b>>(entry: &EntryView<'b>) -> Result<T, DomainError> {
-    let body: &'b Value = entry.body.ok_or_else(|| DomainError::Withheld {
-        register: entry.register.clone(),
-        record: entry.record,
-        version: entry.version,
-    })?;
+    let body: &'b Value = entry.body.ok_or_else(|| DomainError::withheld(entry))?;
     T::deserialize(body)
         .map_err(|_| fault(entry, Fault::new("", format!("is no body of `{}`", entry.entry_type))))
 }
 
 fn term(entry: &EntryView<'_>, jwk: &Jwk) -> Result<KeyTerm, DomainError> {
     let key = jwk.public_key().map_err(|error| fault(entry, Fault::new("/key", error.to_string())))?;
-    Ok(KeyTerm { kid: key.kid(), jwk: key.jwk(), enrolled_at: entry.recorded_at, revoked_at: None })
+    let (kid, jwk) = (key.kid(), key.jwk());
+    Ok(KeyTerm { kid, jwk, enrolled_at: entry.recorded_at, revoked_at: None, compromised_since: None })
 }
 
 fn fault(entry: &EntryView<'_>, fault: Fault) -> DomainError {
-    let faults = vec![fault];
-    DomainError::Body {
-        register: entry.register.clone(),
-        record: entry.record,
-        version: entry.version,
-        faults,
-    }
-}
-
-fn order(entry: &EntryView<'_>) -> DomainError {
-    DomainError::Order { register: entry.register.clone(), record: entry.record, version: entry.version }
+    DomainError::body(entry, vec![fault])
 }
 
 #[cfg(test)]

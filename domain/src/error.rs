@@ -3,6 +3,7 @@
 use proofs::slug::{EntryType, Slug};
 use uuid::Uuid;
 
+use crate::entry::EntryView;
 use crate::fault::{self, Fault};
 
 /// A recorded entry that cannot be understood: the register was tampered with, or something other than this engine wrote it.
@@ -66,4 +67,22 @@ pub enum DomainError {
         /// The version at fault.
         version: u64,
     },
+}
+
+impl DomainError {
+    /// The body does not say what its type needs.
+    pub(crate) fn body(entry: &EntryView<'_>, faults: Vec<Fault>) -> Self {
+        let (register, record, version) = (entry.register.clone(), entry.record, entry.version);
+        Self::Body { register, record, version, faults }
+    }
+
+    /// The body is withheld.
+    pub(crate) fn withheld(entry: &EntryView<'_>) -> Self {
+        Self::Withheld { register: entry.register.clone(), record: entry.record, version: entry.version }
+    }
+
+    /// The entry does not follow from those before it.
+    pub(crate) fn order(entry: &EntryView<'_>) -> Self {
+        Self::Order { register: entry.register.clone(), record: entry.record, version: entry.version }
+    }
 }

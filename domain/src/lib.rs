@@ -1,7 +1,7 @@
 //! Domain: what registers, records and their entries mean, and who may append what.
 //!
 //! **In scope.** The definition of a register ([`definition`]) and its history ([`definitions`]); departments, their keys and
-//! officials ([`departments`]); the aggregates that decide on every append ([`record`], [`department`], [`register`], and
+//! officials ([`departments`]); the keys of a register ([`register_keys`]); the aggregates that decide on every append ([`record`], [`department`], [`register`], and
 //! [`any_record`], which picks the right one); the fold of a record's entries into its facts ([`facts`]) and its content
 //! ([`content`]), also as of a time ([`asof`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); the
 //! words in which a step is told ([`words`]); proactive rules, from their text to their verdict ([`trigger`]).
@@ -47,6 +47,7 @@ pub mod person;
 pub mod platform;
 pub mod record;
 pub mod register;
+pub mod register_keys;
 pub mod representation;
 pub mod subject;
 #[cfg(test)]

@@ -5,7 +5,10 @@
 //! - the slug, for it is in every statement and in the checkpoints' origin;
 //! - the member that is the official number, once there is one, for numbers are claimed under it;
 //! - a status may be added, not removed, for records may be in it; nor may it change whether it is in force;
+//! - the key, which has entries of its own: a redefinition repeats the newest in force;
 //! - the visibility may be narrowed, not widened: bodies written in confidence stay so. A wider register is a new one.
+//!
+//! A key has one term, and a register, also a closed one, always has a key in force: its checkpoint is served as long as it is.
 //!
 //! Titles, types, schemas, roles, terms, laws, the group and the owner (a function passes from one body to another) may change.
 
@@ -19,6 +22,7 @@ use crate::definition::Definition;
 use crate::fault::{self, Fault};
 use crate::platform::{DEPARTMENTS, PERSONS, REGISTERS};
 use crate::record::{Proposed, Reason, Record, RecordError, RecordEvent};
+use crate::register_keys::{self, KEY_ADDED, KEY_COMPROMISED, KEY_RETIRED, RegisterKeys, SinceError};
 
 /// Why an entry about a register is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +39,21 @@ pub enum RegisterError {
     /// The key is none that checkpoints can be checked with.
     #[error("the register's key must be an Ed25519 verifier key named <log name>/registers/<slug>")]
     Key,
+    /// The register has, or had, this key.
+    #[error("the register has, or had, this key: make a new one, a key has one term")]
+    KeyKnown,
+    /// The register never had this key.
+    #[error("the register has no such key")]
+    KeyUnknown,
+    /// The key signs no more already.
+    #[error("the key was retired before")]
+    KeyRetired,
+    /// The register would be left without a key.
+    #[error("the register's last key cannot be ended: add another first")]
+    LastKey,
+    /// The time of a declaration of compromise is refused.
+    #[error(transparent)]
+    Since(#[from] SinceError),
     /// The changed definition breaks what stands. All of it, sorted by place.
     #[error("the definition cannot be changed so: {}", fault::list(faults))]
     Change {
@@ -51,7 +70,13 @@ impl RegisterError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Definition { .. } | Self::Slug | Self::Key => Reason::Invalid,
-            Self::Change { .. } | Self::Platform => Reason::Conflict,
+            Self::Change { .. }
+            | Self::Platform
+            | Self::KeyKnown
+            | Self::KeyUnknown
+            | Self::KeyRetired
+            | Self::LastKey => Reason::Conflict,
+            Self::Since(error) => error.reason(),
         }
     }
 
@@ -61,6 +86,11 @@ impl RegisterError {
             Self::Definition { .. } => "definition-invalid",
             Self::Slug => "register-slug",
             Self::Key => "register-key",
+            Self::KeyKnown => "key-known",
+            Self::KeyUnknown => "key-unknown",
+            Self::KeyRetired => "key-retired",
+            Self::LastKey => "last-key",
+            Self::Since(error) => error.code(),
             Self::Change { .. } => "definition-change",
             Self::Platform => "platform",
         }
@@ -71,7 +101,10 @@ impl RegisterError {
         match self {
             Self::Definition { faults } | Self::Change { faults } => faults.clone(),
             Self::Slug => vec![Fault::new("/slug", self.to_string())],
-            Self::Key => vec![Fault::new("/key", self.to_string())],
+            Self::Key | Self::KeyKnown | Self::KeyUnknown | Self::KeyRetired | Self::LastKey => {
+                vec![Fault::new("/key", self.to_string())]
+            }
+            Self::Since(_) => vec![Fault::new("/since", self.to_string())],
             Self::Platform => vec![Fault::new("", self.to_string())],
         }
     }
@@ -90,6 +123,8 @@ pub struct Register {
     pub record: Record,
     /// Its definition; `None` before the first entry.
     pub definition: Option<Arc<Definition>>,
+    /// Its keys.
+    pub keys: RegisterKeys,
 }
 
 impl Register {
@@ -116,15 +151,15 @@ impl Register {
                 }
                 key(body, &definition)
             }
+            (KEY_ADDED | KEY_RETIRED | KEY_COMPROMISED, Some(_)) => self.check_key(proposed),
             ("redefined", Some(before)) => {
                 let mut faults = change(before, &*read()?);
-                for member in ["slug", "key"] {
-                    if Some(&body[member]) != self.record.content.members.get(member) {
-                        faults.push(Fault::new(
-                            format!("/{member}"),
-                            "must stay as the register was defined with",
-                        ));
-                    }
+                if body["slug"] != before.slug.as_str() {
+                    faults.push(Fault::new("/slug", "must stay as the register was defined with"));
+                }
+                if self.keys.newest() != verifier_key(body).as_ref() {
+                    let message = "must be the newest key in force: keys have entries of their own";
+                    faults.push(Fault::new("/key", message));
                 }
                 if faults.is_empty() { Ok(()) } else { Err(RegisterError::Change { faults }) }
             }
@@ -133,6 +168,27 @@ impl Register {
             }
             _ => Ok(()),
         }
+    }
+
+    fn check_key(&self, proposed: &Proposed) -> Result<(), RegisterError> {
+        let named = verifier_key(&proposed.body).filter(|key| Some(key.name()) == self.keys.name());
+        let vkey = named.filter(|key| key.key_type() == KeyType::Ed25519).ok_or(RegisterError::Key)?;
+        let known = self.keys.get(&vkey);
+        if proposed.entry_type == *KEY_ADDED {
+            return if known.is_some() { Err(RegisterError::KeyKnown) } else { Ok(()) };
+        }
+        let known = known.ok_or(RegisterError::KeyUnknown)?;
+        if proposed.entry_type == *KEY_RETIRED && known.until.is_some() {
+            return Err(RegisterError::KeyRetired);
+        }
+        if self.keys.is_last(&vkey) {
+            return Err(RegisterError::LastKey);
+        }
+        if proposed.entry_type == *KEY_COMPROMISED {
+            let declared = known.compromised_since;
+            register_keys::check_since(&proposed.body, known.from, declared, proposed.now)?;
+        }
+        Ok(())
     }
 
     /// Takes one event in. A definition that cannot be read leaves the last one standing: it is
@@ -144,14 +200,21 @@ impl Register {
         {
             self.definition = Some(definition);
         }
+        match (event.entry_type.as_str(), event.body.as_ref().and_then(verifier_key)) {
+            ("defined", Some(key)) => self.keys = RegisterKeys::first(key, event.recorded_at),
+            _ => drop(self.keys.step(&event.view())),
+        }
     }
+}
+
+fn verifier_key(body: &Value) -> Option<VerifierKey> {
+    body["key"].as_str()?.parse().ok()
 }
 
 /// The register's key is of the type that checkpoints are signed with, under the register's origin.
 fn key(body: &Value, definition: &Definition) -> Result<(), RegisterError> {
-    let key: Option<VerifierKey> = body["key"].as_str().and_then(|key| key.parse().ok());
     let origin_end = format!("/registers/{}", definition.slug);
-    match key {
+    match verifier_key(body) {
         Some(key) if key.key_type() == KeyType::Ed25519 && key.name().ends_with(&origin_end) => Ok(()),
         _ => Err(RegisterError::Key),
     }

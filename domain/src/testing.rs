@@ -32,7 +32,12 @@ pub fn private_key(seed: u8) -> PrivateKey {
 
 /// A checkpoint key of this name.
 pub fn verifier_key(name: &str) -> VerifierKey {
-    VerifierKey::new(name, KeyType::Ed25519, private_key(9).public()).unwrap()
+    seeded_verifier_key(name, 9)
+}
+
+/// The checkpoint key of this name and seed.
+pub fn seeded_verifier_key(name: &str, seed: u8) -> VerifierKey {
+    VerifierKey::new(name, KeyType::Ed25519, private_key(seed).public()).unwrap()
 }
 
 /// A definition in force, as if it were recorded first of all.

@@ -2,7 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::register::body;
-use crate::testing::{Recorded, at, fixture, slug, small_definition, verifier_key};
+use crate::register_keys::RegisterKey;
+use crate::testing::{Recorded, at, fixture, seeded_verifier_key, slug, small_definition, verifier_key};
 
 fn key(register: &str) -> VerifierKey {
     verifier_key(&format!("registers.example.gov/registers/{register}"))
@@ -85,6 +86,59 @@ fn an_entry_is_read_under_the_definition_in_force_where_it_stands() {
     assert!(matches!(definitions.step(&lost.view()), Err(DomainError::NoDefinition { .. })));
     let event = crate::record::resolve(&revoked(11).view(), &definitions).unwrap();
     assert_eq!((event.view().position, event.body), (11, Some(json!({}))));
+}
+
+#[test]
+fn keys_of_a_register_have_terms() {
+    let [first, second] = [9, 2].map(|seed| seeded_verifier_key(key("permits").name(), seed));
+    let about_key = |position, when, version, entry_type: &str, key: &VerifierKey| {
+        let body = json!({"key": key.to_string(), "since": "2026-05-10T00:00:00.000Z"});
+        Recorded::new("registers", position, when, (3, version), entry_type, body)
+    };
+    let mut definitions = fold(&history());
+    let permits = slug("permits");
+    let mut take = |entry: Recorded| definitions.apply(&entry.view());
+    assert_eq!(take(about_key(40, "2026-05-01", 4, "key-added", &second)), Ok(Some(permits.clone())));
+    for wrong in [
+        about_key(50, "2026-06-01", 5, "key-added", &second),
+        about_key(50, "2026-06-01", 5, "key-retired", &seeded_verifier_key(first.name(), 3)),
+    ] {
+        assert!(matches!(take(wrong), Err(DomainError::Order { .. })));
+    }
+    let foreign = about_key(50, "2026-06-01", 5, "key-added", &key("registers"));
+    assert!(matches!(take(foreign), Err(DomainError::Body { .. })));
+    take(about_key(50, "2026-06-01", 5, "key-compromised", &first)).unwrap();
+    assert!(matches!(
+        take(about_key(60, "2026-07-01", 6, "key-retired", &second)),
+        Err(DomainError::Order { .. })
+    ));
+    let terms: Vec<_> = definitions.keys_of(&permits).unwrap().iter().cloned().collect();
+    let term = |vkey: &VerifierKey, from, until: Option<&str>, since: Option<&str>| RegisterKey {
+        vkey: vkey.clone(),
+        from: at(from),
+        until: until.map(at),
+        compromised_since: since.map(at),
+    };
+    let ended = term(&first, "2026-02-01", Some("2026-06-01"), Some("2026-05-10"));
+    assert_eq!(terms, [ended, term(&second, "2026-05-01", None, None)]);
+    assert_eq!(definitions.keys_now(&permits), [&second]);
+    let current = definitions.current(&permits).unwrap();
+    assert_eq!((current.version, &current.key, current.closed), (5, &second, true));
+    assert_eq!(definitions.recorded_by(&permits, at("2026-05-15")).unwrap().key, second);
+    assert_eq!(definitions.recorded_by(&permits, at("2026-04-15")).unwrap().key, first);
+}
+
+#[test]
+fn both_keys_sign_while_both_are_in_force_the_newest_first() {
+    let second = seeded_verifier_key(key("permits").name(), 2);
+    let mut definitions = fold(&history());
+    let added = json!({"key": second.to_string()});
+    definitions
+        .apply(&Recorded::new("registers", 40, "2026-05-01", (3, 4), "key-added", added).view())
+        .unwrap();
+    assert_eq!(definitions.keys_now(&slug("permits")), [&second, &key("permits")]);
+    assert_eq!(definitions.keys_now(&slug("registers")), [&key("registers")]);
+    assert!(definitions.keys_now(&slug("nothing")).is_empty());
 }
 
 #[test]

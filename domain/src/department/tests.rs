@@ -101,6 +101,58 @@ async fn the_platform_keeps_a_key_and_is_not_abolished() {
 }
 
 #[tokio::test]
+async fn a_compromise_is_declared_of_a_known_key_from_a_time_in_its_term_on() {
+    let [first, second] = [1, 2].map(|seed| private_key(seed).public());
+    let since = |kid: &Kid, since: &str| json!({"kid": kid, "since": since});
+    let now = "2026-01-01T00:00:00.000Z";
+    let start = [("established", established("mvd"))];
+    assert!(when(&start, "key-compromised", since(&first.kid(), now)).await.is_ok());
+    let unknown = rule(when(&start, "key-compromised", since(&second.kid(), now)).await);
+    assert_eq!((unknown.pointer(), unknown), ("/kid", DepartmentError::KeyUnknown));
+    for (time, error, code) in [
+        ("2026-01-01T00:00:00.001Z", SinceError::Future, "since"),
+        (
+            "2025-12-31T23:59:59.999Z",
+            SinceError::BeforeKey { from: crate::testing::at("2026-01-01") },
+            "since",
+        ),
+    ] {
+        let refused = rule(when(&start, "key-compromised", since(&first.kid(), time)).await);
+        assert_eq!((refused.code(), refused.pointer(), refused.reason()), (code, "/since", Reason::Invalid));
+        assert_eq!(refused, DepartmentError::Since(error));
+    }
+    let shapeless = when(&start, "key-compromised", since(&first.kid(), "yesterday")).await.unwrap_err();
+    assert_eq!(shapeless.faults()[0].pointer, "/since");
+    // It passes the schema's pattern, and is no time.
+    let no_time = when(&start, "key-compromised", since(&first.kid(), "2026-02-30T00:00:00.000Z")).await;
+    assert_eq!(rule(no_time), DepartmentError::Since(SinceError::Form));
+
+    let declared = [start[0].clone(), ("key-compromised", since(&first.kid(), now))];
+    let again = rule(when(&declared, "key-compromised", since(&first.kid(), now)).await);
+    assert_eq!((again.code(), again.reason()), ("key-compromised", Reason::Conflict));
+    let revoke = json!({"kid": first.kid(), "reason": "x"});
+    assert!(matches!(
+        rule(when(&declared, "key-revoked", revoke.clone()).await),
+        DepartmentError::KeyRevoked { .. }
+    ));
+    let enrol = json!({"key": first.jwk()});
+    assert!(matches!(rule(when(&declared, "key-enrolled", enrol).await), DepartmentError::KeyKnown { .. }));
+    // What was stolen is often found out later: after the revocation, and after the end of the department.
+    let gone = [start[0].clone(), ("key-revoked", revoke), ("abolished", json!({"reason": "merged"}))];
+    assert!(when(&gone, "key-compromised", since(&first.kid(), now)).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_platforms_last_key_is_not_declared_compromised_before_there_is_another() {
+    let compromise = json!({"kid": private_key(1).public().kid(), "since": "2026-01-01T00:00:00.000Z"});
+    let start = [("established", established("platform"))];
+    let refused = rule(when(&start, "key-compromised", compromise.clone()).await);
+    assert_eq!(refused, DepartmentError::LastKey);
+    let two = [start[0].clone(), ("key-enrolled", json!({"key": private_key(2).public().jwk()}))];
+    assert!(when(&two, "key-compromised", compromise).await.is_ok());
+}
+
+#[tokio::test]
 async fn officials_are_appointed_once_and_dismissed_once() {
     let official = "0190a5b2-7c3d-7e4f-8a1b-2c3d4e5f6a7b";
     let appoint = json!({"official": official, "position": "Inspector"});
@@ -122,7 +174,7 @@ async fn officials_are_appointed_once_and_dismissed_once() {
 }
 
 #[tokio::test]
-async fn a_department_is_abolished_without_keys_and_then_takes_nothing() {
+async fn a_department_is_abolished_without_keys_and_then_takes_nothing_but_news_of_its_keys() {
     let start = [("established", established("mvd"))];
     let reason = json!({"reason": "merged"});
     assert_eq!(rule(when(&start, "abolished", reason.clone()).await), DepartmentError::KeysInForce);
@@ -133,7 +185,10 @@ async fn a_department_is_abolished_without_keys_and_then_takes_nothing() {
     assert!(when(&keyless, "abolished", reason.clone()).await.is_ok());
     let gone = [keyless[0].clone(), keyless[1].clone(), ("abolished", reason)];
     let error = when(&gone, "renamed", json!({"title": {"ru": "Н", "en": "N"}})).await.unwrap_err();
-    assert!(matches!(error, RecordError::NotAllowed { ref allowed, .. } if allowed.is_empty()), "{error}");
+    assert!(
+        matches!(error, RecordError::NotAllowed { ref allowed, .. } if *allowed == ["key-compromised"]),
+        "{error}"
+    );
 }
 
 /// Callers append through `AnyRecord`, which cannot be talked out of these rules.

@@ -45,6 +45,31 @@ fn a_key_is_in_force_from_enrolment_to_revocation_both_included() {
 }
 
 #[test]
+fn what_a_compromised_key_signed_since_then_is_doubtful_and_ends_with_the_declaration() {
+    let key = private_key(1).public();
+    let compromised = |position, when, version, since: &str| {
+        let body = json!({"kid": key.kid(), "since": format!("{since}T00:00:00.000Z")});
+        entry(position, when, 1, version, "key-compromised", body)
+    };
+    let mut departments = fold(&[established(1, 1, "mvd", 1), compromised(2, "2026-03-01", 2, "2026-02-01")]);
+    let mvd = slug("mvd");
+    let term = |departments: &Departments| departments.get(&mvd).unwrap().key(&key.kid()).unwrap().clone();
+    let first = term(&departments);
+    assert_eq!((first.revoked_at, first.compromised_since), (Some(at("2026-03-01")), Some(at("2026-02-01"))));
+    assert_eq!(first.doubtful(at("2026-01-31")), None);
+    assert_eq!(first.doubtful(at("2026-02-01")), Some(at("2026-02-01")));
+    // In force all the same: doubtful is not invalid.
+    assert!(departments.key_in_force(&mvd, &key.kid(), at("2026-02-15")).is_some());
+    assert!(departments.key_in_force(&mvd, &key.kid(), at("2026-03-02")).is_none());
+    assert!(departments.keys_now(&mvd).is_empty());
+    // Found out later to have begun earlier; never moved to later.
+    departments.apply(&compromised(3, "2026-04-01", 3, "2026-01-15").view()).unwrap();
+    departments.apply(&compromised(4, "2026-04-02", 4, "2026-01-20").view()).unwrap();
+    let last = term(&departments);
+    assert_eq!((last.revoked_at, last.compromised_since), (first.revoked_at, Some(at("2026-01-15"))));
+}
+
+#[test]
 fn officials_come_and_go() {
     let person = Uuid::from_u128(77);
     let appointed = json!({"official": person, "position": "Inspector"});
@@ -81,6 +106,7 @@ fn a_register_of_departments_that_contradicts_itself_is_reported() {
     for (record, entry_type, body) in [
         (2, "renamed", json!({"title": {"ru": "Н", "en": "N"}})),
         (1, "key-revoked", json!({"kid": kid, "reason": "x"})),
+        (1, "key-compromised", json!({"kid": kid, "since": "2026-01-01T00:00:00.000Z"})),
         (1, "official-dismissed", json!({"official": Uuid::from_u128(5)})),
     ] {
         let result = departments.apply(&entry(9, "2026-02-01", record, 2, entry_type, body).view());
