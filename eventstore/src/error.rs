@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proofs::signer::SignError;
 use proofs::slug::Slug;
 use uuid::Uuid;
 
@@ -51,6 +52,15 @@ pub enum StoreError {
         "{0:?} is not a log name: one is a schema-less URL prefix without spaces and +, such as registers.example.gov"
     )]
     LogNameForm(String),
+    /// Whoever signs did not. Nothing was written; the same request succeeds once the signer is back.
+    #[error("{what} cannot be signed: {why}")]
+    Signer {
+        /// What was to be signed.
+        what: String,
+        /// Why it was not.
+        #[source]
+        why: SignError,
+    },
     /// A task of the store ended where it never should; only a new process helps.
     #[error("internal: {0}")]
     Internal(String),
@@ -67,7 +77,7 @@ impl StoreError {
                     | sqlx::Error::ColumnDecode { .. }
                     | sqlx::Error::TypeNotFound { .. }
             ),
-            Self::OutcomeUnknown(_) => true,
+            Self::OutcomeUnknown(_) | Self::Signer { .. } => true,
             _ => false,
         }
     }

@@ -1,6 +1,9 @@
 //! Private keys at rest. They are as safe as the database is: whoever may read it may sign.
 
+use std::sync::Arc;
+
 use proofs::key::{Kid, PrivateKey};
+use proofs::signer::Signer;
 
 use crate::args;
 use crate::error::StoreError;
@@ -18,30 +21,42 @@ const NEWEST: &str =
     "SELECT kid, seed FROM signing_key WHERE owner = $1 AND purpose = $2 ORDER BY ordinal DESC LIMIT 1";
 
 impl Store {
-    /// Keeps a key as the newest of its owner and purpose. One that is kept already stays where it is.
+    /// Keeps a key that was made elsewhere as the newest of its owner and purpose. One that is kept already stays where it is.
     pub async fn put_key(&self, owner: &str, purpose: &str, key: &PrivateKey) -> Result<(), StoreError> {
         let mut tx = self.begin_keys().await?;
         insert(&mut tx, owner, purpose, key).await?;
         tx.commit().await
     }
 
-    /// Keeps a key unless its owner has one for the purpose; gives the newest that is kept then. However many servers ask at
-    /// once, all are given the same.
-    pub async fn keep_key(
-        &self,
-        owner: &str,
-        purpose: &str,
-        key: &PrivateKey,
-    ) -> Result<PrivateKey, StoreError> {
+    /// Makes a key, and keeps it as the newest of its owner and purpose.
+    pub async fn new_key(&self, owner: &str, purpose: &str) -> Result<Arc<dyn Signer>, StoreError> {
+        let key = self.random_key();
+        self.put_key(owner, purpose, &key).await?;
+        Ok(Arc::new(key))
+    }
+
+    /// The newest key of an owner for a purpose; made and kept when there is none, so that no entry ever names a key that was
+    /// lost. However many servers ask at once, all are given the same.
+    pub async fn keep_key(&self, owner: &str, purpose: &str) -> Result<Arc<dyn Signer>, StoreError> {
+        if let Some(key) = self.key(owner, purpose).await? {
+            return Ok(key);
+        }
+        let key = self.random_key();
         let mut tx = self.begin_keys().await?;
         let newest = tx.fetch_optional(NEWEST, args![owner, purpose]).await?;
         if let Some(newest) = newest {
             tx.rollback().await?;
             return read(&newest);
         }
-        insert(&mut tx, owner, purpose, key).await?;
+        insert(&mut tx, owner, purpose, &key).await?;
         tx.commit().await?;
-        Ok(key.clone())
+        Ok(Arc::new(key))
+    }
+
+    fn random_key(&self) -> PrivateKey {
+        let mut seed = [0; 32];
+        self.entropy().fill(&mut seed);
+        PrivateKey::from_seed(&seed)
     }
 
     /// A transaction that alone adds keys: two that took the same ordinal would fail one another.
@@ -55,25 +70,20 @@ impl Store {
     }
 
     /// The newest key of an owner for a purpose.
-    pub async fn key(&self, owner: &str, purpose: &str) -> Result<Option<PrivateKey>, StoreError> {
+    pub async fn key(&self, owner: &str, purpose: &str) -> Result<Option<Arc<dyn Signer>>, StoreError> {
         let row = self.db().fetch_optional(NEWEST, args![owner, purpose]).await?;
         row.as_ref().map(read).transpose()
     }
 
     /// The key of an identifier.
-    pub async fn key_by_kid(&self, kid: &Kid) -> Result<Option<PrivateKey>, StoreError> {
+    pub async fn key_by_kid(&self, kid: &Kid) -> Result<Option<Arc<dyn Signer>>, StoreError> {
         let sql = "SELECT kid, seed FROM signing_key WHERE kid = $1 LIMIT 1";
         let row = self.db().fetch_optional(sql, args![kid]).await?;
         row.as_ref().map(read).transpose()
     }
 }
 
-pub(crate) async fn insert(
-    tx: &mut Tx,
-    owner: &str,
-    purpose: &str,
-    key: &PrivateKey,
-) -> Result<(), StoreError> {
+async fn insert(tx: &mut Tx, owner: &str, purpose: &str, key: &PrivateKey) -> Result<(), StoreError> {
     let sql = "INSERT INTO signing_key (owner, purpose, ordinal, kid, seed)
         SELECT $1, $2, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM signing_key WHERE owner = $1 AND purpose = $2), $3, $4
         WHERE NOT EXISTS (SELECT 1 FROM signing_key WHERE owner = $1 AND purpose = $2 AND kid = $3)";
@@ -82,7 +92,7 @@ pub(crate) async fn insert(
 }
 
 /// A key, checked against its identifier: a seed that was changed would sign what nobody can verify.
-pub(crate) fn read(row: &Row) -> Result<PrivateKey, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<Arc<dyn Signer>, StoreError> {
     let kid = row.text("kid")?;
     let seed = row.blob("seed").map_err(|error| error.at("signing_key", || kid.clone()))?;
     let seed: [u8; 32] = seed
@@ -90,7 +100,7 @@ pub(crate) fn read(row: &Row) -> Result<PrivateKey, StoreError> {
         .map_err(|_| StoreError::corrupt("signing_key", "seed", &kid, "a seed has 32 bytes"))?;
     let key = PrivateKey::from_seed(&seed);
     if key.kid().as_str() == kid {
-        Ok(key)
+        Ok(Arc::new(key))
     } else {
         Err(StoreError::corrupt("signing_key", "seed", &kid, "is not the key of its identifier"))
     }

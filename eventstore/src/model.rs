@@ -2,7 +2,7 @@
 
 use proofs::body::Salt;
 use proofs::hash::Hash;
-use proofs::key::PrivateKey;
+use proofs::key::PublicKey;
 use proofs::leaf::Leaf;
 use proofs::note::VerifierKey;
 use proofs::slug::Slug;
@@ -50,8 +50,8 @@ pub struct NewEntry {
 pub struct NewLog {
     /// The register.
     pub register: Slug,
-    /// Its key.
-    pub key: PrivateKey,
+    /// Its key, whose private half the store keeps already for the register's checkpoints.
+    pub key: PublicKey,
 }
 
 /// A record that must be at a version (0 = must not exist) before the submission's own entries.

@@ -18,7 +18,7 @@ pub struct Checkpoint {
 }
 
 /// Why a text is no checkpoint, or not one to be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// Not lines of origin, size and root, each ending in a newline, then extension lines that are not empty.
     #[error("a checkpoint is lines of origin, size and root hash")]

@@ -6,7 +6,8 @@
 //! **In scope.** Canonical JSON ([`jcs`]), statements ([`statement`]) and the bodies they commit to ([`body`]), leaves ([`leaf`]),
 //! Merkle trees ([`merkle`]) and their tiles ([`tile`]), signed notes ([`note`]), checkpoints ([`checkpoint`]),
 //! what is asked of a witness and when it may cosign ([`witness`]), whose cosignatures suffice ([`policy`]),
-//! tlog-proofs ([`proof`]), receipts ([`receipt`]), keys ([`key`]) and the small types that all of them are made of
+//! tlog-proofs ([`proof`]), receipts ([`receipt`]), keys ([`key`]), whoever signs with them ([`signer`]) and the small types that
+//! all of them are made of
 //! ([`hash`], [`slug`], [`time`]).
 //!
 //! **Not in scope, and so absent.** Input and output, clocks, randomness, storage and HTTP: everything here is a function of its
@@ -36,6 +37,7 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod receipt;
+pub mod signer;
 pub mod slug;
 pub mod statement;
 pub mod tile;

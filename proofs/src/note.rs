@@ -6,10 +6,12 @@ pub use cosigner::Cosigner;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::encoding;
 use crate::hash::sha256;
-use crate::key::{KeyError, PrivateKey, PublicKey};
+use crate::key::{KeyError, PublicKey};
+use crate::signer::{SignError, Signer, signed};
 
 /// What a key signs, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +34,7 @@ pub struct VerifierKey {
 #[derive(Debug, Clone)]
 pub struct NoteSigner {
     name: String,
-    key: PrivateKey,
+    key: Arc<dyn Signer>,
 }
 
 /// One signature line.
@@ -54,7 +56,7 @@ pub struct SignedNote {
 }
 
 /// Why a note, a key's text or a signature is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
     /// Longer than [`NOTE_BYTES_MAX`], or more than [`SIGNATURES_MAX`] signatures.
     #[error("the note is too long")]
@@ -86,6 +88,9 @@ pub enum NoteError {
     /// Says to be signed with this key, but is not.
     #[error("the note's signature does not verify")]
     Signature,
+    /// Whoever was to sign did not.
+    #[error("the signer: {0}")]
+    Signer(#[from] SignError),
 }
 
 /// Longest note we read. A checkpoint with sixteen post-quantum cosignatures has about 110 kB.
@@ -201,14 +206,19 @@ encoding::serde_as_text!(VerifierKey);
 
 impl NoteSigner {
     /// A signer of the given name.
-    pub fn new(name: &str, key: PrivateKey) -> Result<Self, NoteError> {
+    pub fn new(name: &str, key: impl Signer + 'static) -> Result<Self, NoteError> {
         check_name(name)?;
-        Ok(Self { name: name.to_owned(), key })
+        Ok(Self { name: name.to_owned(), key: Arc::new(key) })
     }
 
     /// The name that it signs as.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Does it sign without asking anyone?
+    pub fn is_local(&self) -> bool {
+        self.key.is_local()
     }
 
     /// The key to check its signatures with.
@@ -225,12 +235,11 @@ pub fn sign(text: &str, signers: &[NoteSigner]) -> Result<SignedNote, NoteError>
     }
     let signatures = signers
         .iter()
-        .map(|signer| NoteSignature {
-            name: signer.name.clone(),
-            id: signer.verifier().id(),
-            signature: signer.key.sign(text.as_bytes()).to_vec(),
+        .map(|signer| {
+            let signature = signed(&signer.key, text.as_bytes())?.to_vec();
+            Ok(NoteSignature { name: signer.name.clone(), id: signer.verifier().id(), signature })
         })
-        .collect();
+        .collect::<Result<_, SignError>>()?;
     Ok(SignedNote { text: text.to_owned(), signatures })
 }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::body::BodyDigest;
 use crate::key::{Kid, PrivateKey, PublicKey};
+use crate::signer::{SignError, Signer, signed};
 use crate::slug::{EntryType, Slug};
 use crate::time::Timestamp;
 use crate::{encoding, jcs};
@@ -152,15 +153,32 @@ impl Statement {
         )
     }
 
-    /// Signs the statement.
+    /// Signs the statement with a key at hand.
     pub fn sign(&self, key: &PrivateKey) -> SignedStatement {
+        let (text, kid) = self.to_sign(key.public());
+        let signature = key.sign(text.as_bytes());
+        self.with(text, kid, signature)
+    }
+
+    /// Has the statement signed.
+    pub fn sign_by(&self, signer: &dyn Signer) -> Result<SignedStatement, SignError> {
+        let (text, kid) = self.to_sign(signer.public());
+        let signature = signed(signer, text.as_bytes())?;
+        Ok(self.with(text, kid, signature))
+    }
+
+    /// What is signed: header and payload, with the dot between them.
+    fn to_sign(&self, key: PublicKey) -> (String, Kid) {
         let kid = key.kid();
         let header = format!(r#"{{"alg":"{ALG}","kid":"{kid}","typ":"{TYP}"}}"#);
         let mut text = String::with_capacity(1024);
         encoding::b64u_onto(header, &mut text);
         text.push('.');
         encoding::b64u_onto(self.payload(), &mut text);
-        let signature = key.sign(text.as_bytes());
+        (text, kid)
+    }
+
+    fn with(&self, mut text: String, kid: Kid, signature: [u8; 64]) -> SignedStatement {
         text.push('.');
         encoding::b64u_onto(signature, &mut text);
         SignedStatement { text: text.into(), kid, statement: self.clone(), signature }

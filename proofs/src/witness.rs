@@ -31,7 +31,7 @@ pub struct AddCheckpoint {
 }
 
 /// The text is no request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddCheckpointError {
     /// Longer than [`REQUEST_BYTES_MAX`].
     #[error("the request is too long")]

@@ -1,10 +1,12 @@
 //! The store's own issuer of tokens.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use eventstore::{Store, StoreError, TOKEN};
 use jsonwebtoken::DecodingKey;
-use proofs::key::PrivateKey;
+use proofs::signer::{Signer, signed};
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde_json::json;
@@ -13,7 +15,6 @@ use uuid::Uuid;
 use super::claims::{Claims, Role};
 use super::issuer::{Algorithm, Issuer};
 use super::jwks::Keys;
-use crate::registry::kept_key;
 
 /// Owner of the key in the store.
 const OWNER: &str = "installation";
@@ -53,13 +54,13 @@ pub struct ClientGrant {
 pub struct TokenIssuer {
     name: String,
     audience: String,
-    key: PrivateKey,
+    key: Arc<dyn Signer>,
 }
 
 impl TokenIssuer {
     /// The issuer of this store; its key is made the first time.
     pub async fn open(store: &Store, audience: &str) -> Result<Self, StoreError> {
-        let key = kept_key(store, OWNER, TOKEN).await?;
+        let key = store.keep_key(OWNER, TOKEN).await?;
         Ok(Self { name: format!("https://{}", store.log_name()), audience: audience.to_owned(), key })
     }
 
@@ -78,8 +79,8 @@ impl TokenIssuer {
         json!({ "keys": [self.key.public().jwk()] })
     }
 
-    /// A token for what is granted.
-    pub fn mint(&self, grant: Grant) -> String {
+    /// A token for what is granted. May block, unless the key is at hand.
+    pub fn mint(&self, grant: Grant) -> Result<String, StoreError> {
         self.sign(&Claims {
             iss: self.name.clone(),
             aud: json!(self.audience),
@@ -96,8 +97,8 @@ impl TokenIssuer {
     }
 
     /// A token for a third party.
-    pub fn mint_for_client(&self, grant: ClientGrant) -> String {
-        self.sign(&Claims {
+    pub async fn mint_for_client(&self, grant: ClientGrant) -> Result<String, StoreError> {
+        let claims = Claims {
             iss: self.name.clone(),
             aud: json!(self.audience),
             sub: grant.client.clone(),
@@ -109,17 +110,25 @@ impl TokenIssuer {
             scope: None,
             client_id: Some(grant.client),
             consent: Some(grant.consent),
-        })
+        };
+        if self.key.is_local() {
+            return self.sign(&claims);
+        }
+        let issuer = self.clone();
+        let signing = tokio::task::spawn_blocking(move || issuer.sign(&claims)).await;
+        signing.map_err(|_| StoreError::Internal("a task that signs a token has ended".to_owned()))?
     }
 
-    fn sign(&self, claims: &Claims) -> String {
-        let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.key.kid() });
+    fn sign(&self, claims: &Claims) -> Result<String, StoreError> {
+        let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.key.public().kid() });
         // Claims are strings and numbers: they always serialise.
         let payload = serde_json::to_vec(claims).unwrap_or_default();
-        let signed =
+        let text =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
-        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
-        format!("{signed}.{signature}")
+        let signature = signed(&self.key, text.as_bytes());
+        let signature = signature.map_err(|why| StoreError::Signer { what: "a token".to_owned(), why })?;
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        Ok(format!("{text}.{signature}"))
     }
 
     pub(super) fn issuer(&self) -> Issuer {

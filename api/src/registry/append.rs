@@ -203,27 +203,19 @@ impl Registry {
     async fn signed(
         &self,
         request: &AppendRequest,
-        entries: &[Parsed],
+        entries: &Arc<Vec<Parsed>>,
         decided: &[Decided],
         knowledge: &Knowledge,
     ) -> Result<Vec<NewEntry>, Refusal> {
         let ours = entries.iter().any(|entry| entry.signed.is_none());
         let department = &request.by.department;
         let key = if ours { Some(sign::held_key(self.store(), knowledge, department).await?) } else { None };
-        let mut signed = Vec::with_capacity(entries.len());
-        for (entry, decided) in entries.iter().zip(decided) {
-            let (statement, salt) = match (&entry.signed, &key) {
-                (Some((statement, salt)), _) => (statement.clone(), *salt),
-                (None, Some(key)) => {
-                    let salt = sign::new_salt(self.store());
-                    (sign::sign(&decided.event, &entry.canonical, &salt, key), salt)
-                }
-                (None, None) => return Err(Reason::NoKeyHeld(department.clone()).into()),
-            };
-            let number = decided.event.number().map(str::to_owned);
-            signed.push(NewEntry { statement, body: entry.canonical.clone(), salt, number });
+        let remote = key.as_ref().is_some_and(|key| !key.is_local());
+        if !remote {
+            return sign::all(self.store(), entries, decided, key.as_deref());
         }
-        Ok(signed)
+        let (store, entries, decided) = (self.store().clone(), Arc::clone(entries), decided.to_vec());
+        off_async(true, move || sign::all(&store, &entries, &decided, key.as_deref())).await?
     }
 
     /// What became of entries that were appended before, read back from the journal.

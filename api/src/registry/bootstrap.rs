@@ -9,8 +9,8 @@ use domain::definitions::InForce;
 use domain::platform::{DEPARTMENTS, PLATFORM, REGISTERS};
 use domain::record::Proposed;
 use eventstore::{CHECKPOINT, Idempotency, NewEntry, NewLog, STATEMENT, Submission};
-use proofs::key::PrivateKey;
-use proofs::note::NoteSigner;
+use proofs::note::{KeyType, VerifierKey};
+use proofs::signer::Signer;
 use proofs::slug::{EntryType, Slug};
 use serde_json::{Value, json};
 
@@ -50,14 +50,14 @@ impl Registry {
             opens.push(log);
             in_force.push(Arc::new(first));
         }
-        let mut entries = vec![self.first_entry(&in_force[1], ESTABLISHED, platform_body, &key)?];
+        let mut entries = vec![self.first_entry(&in_force[1], ESTABLISHED, platform_body, &*key)?];
         for definition in &in_force {
             let body = json!({
                 "slug": definition.definition.slug,
                 "definition": definition.definition.to_json(),
                 "key": definition.key.to_string(),
             });
-            entries.push(self.first_entry(&in_force[0], DEFINED, body, &key)?);
+            entries.push(self.first_entry(&in_force[0], DEFINED, body, &*key)?);
         }
         // Two servers that find the same empty store write it once.
         let idempotency = Some(Idempotency {
@@ -158,7 +158,7 @@ impl Registry {
             }
             body["key"] = if *register == *REGISTERS {
                 let key = self.kept_key(owner.as_str(), CHECKPOINT).await?;
-                json!(self.signer(&owner, key)?.verifier().to_string())
+                json!(self.verifier(&owner, &*key)?.to_string())
             } else {
                 json!(self.kept_key(owner.as_str(), STATEMENT).await?.public().jwk())
             };
@@ -190,11 +190,10 @@ impl Registry {
             let defined = entry.body["slug"].as_str().and_then(|slug| slug.parse::<Slug>().ok());
             let Some(defined) = defined.filter(|_| entry.entry_type.as_str() == DEFINED) else { continue };
             let key = self.store().key(defined.as_str(), CHECKPOINT).await?;
-            let signer = key.clone().map(|key| self.signer(&defined, key)).transpose()?;
-            let named = signer.map(|signer| signer.verifier().to_string());
-            match key {
-                Some(key) if named.as_deref() == entry.body["key"].as_str() => {
-                    logs.push(NewLog { register: defined, key });
+            let named = key.as_deref().map(|key| self.verifier(&defined, key)).transpose()?;
+            match named {
+                Some(named) if entry.body["key"].as_str() == Some(named.to_string().as_str()) => {
+                    logs.push(NewLog { register: defined, key: *named.key() });
                 }
                 _ => return Err(Reason::CheckpointKey.at(at)),
             }
@@ -212,10 +211,10 @@ impl Registry {
             version: 1,
             position: 0,
             recorded_at: self.store().clock().now(),
-            key: self.signer(&register, key.clone())?.verifier(),
+            key: self.verifier(&register, &*key)?,
             closed: false,
         };
-        Ok((NewLog { register, key }, in_force))
+        Ok((NewLog { register, key: key.public() }, in_force))
     }
 
     /// An entry of the root of trust: decided and signed as any other.
@@ -224,7 +223,7 @@ impl Registry {
         in_force: &Arc<InForce>,
         entry_type: &str,
         body: Value,
-        key: &PrivateKey,
+        key: &dyn Signer,
     ) -> Result<NewEntry, Refusal> {
         let now = self.store().clock().now();
         let proposed = Proposed {
@@ -241,16 +240,16 @@ impl Registry {
         let canonical =
             proofs::jcs::canonical(&proposed.body).map_err(|error| Reason::Statement(error.to_string()))?;
         let salt = sign::new_salt(self.store());
-        let statement = sign::sign(&event, &canonical, &salt, key);
+        let statement = sign::sign(&event, &canonical, &salt, key)?;
         Ok(NewEntry { statement, body: canonical, salt, number: event.number().map(str::to_owned) })
     }
 
-    async fn kept_key(&self, owner: &str, purpose: &str) -> Result<PrivateKey, Refusal> {
-        Ok(sign::kept_key(self.store(), owner, purpose).await?)
+    async fn kept_key(&self, owner: &str, purpose: &str) -> Result<Arc<dyn Signer>, Refusal> {
+        Ok(self.store().keep_key(owner, purpose).await?)
     }
 
-    fn signer(&self, register: &Slug, key: PrivateKey) -> Result<NoteSigner, Refusal> {
-        NoteSigner::new(&self.store().origin(register), key)
+    fn verifier(&self, register: &Slug, key: &dyn Signer) -> Result<VerifierKey, Refusal> {
+        VerifierKey::new(&self.store().origin(register), KeyType::Ed25519, key.public())
             .map_err(|error| Reason::Corrupt(format!("the log's name: {error}")).into())
     }
 }

@@ -98,6 +98,7 @@ pub struct Ground {
 }
 
 /// An entry that was decided, and the status of its record after it.
+#[derive(Clone)]
 pub struct Decided {
     /// What happens.
     pub event: RecordEvent,

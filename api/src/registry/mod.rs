@@ -27,7 +27,6 @@ pub use request::{
     Actor, AppendRequest, BODY_BYTES_MAX, Bootstrap, Change, ENTRIES_MAX, EntryRequest,
     IDEMPOTENCY_KEY_BYTES_MAX, Outcome,
 };
-pub(crate) use sign::kept_key;
 pub use sign::new_uuid;
 
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,12 +1,15 @@
 //! What the platform makes: identifiers, salts, keys, and statements in a department's name.
 
-use eventstore::{Store, StoreError};
+use std::sync::Arc;
+
+use eventstore::{NewEntry, Store, StoreError};
 use proofs::body::{Salt, digest};
-use proofs::key::PrivateKey;
+use proofs::signer::Signer;
 use proofs::slug::Slug;
 use proofs::statement::{SignedStatement, Statement};
 use uuid::{Builder, Uuid};
 
+use super::decide::{Decided, Parsed};
 use super::knowledge::Knowledge;
 use super::refusal::{Reason, Refusal};
 use domain::record::RecordEvent;
@@ -26,27 +29,15 @@ pub fn new_salt(store: &Store) -> Salt {
     Salt(bytes)
 }
 
-/// The key of an owner for a purpose; made and kept when there is none. It is kept before it is used: an entry must never
-/// name a key that was lost.
-pub async fn kept_key(store: &Store, owner: &str, purpose: &str) -> Result<PrivateKey, StoreError> {
-    if let Some(key) = store.key(owner, purpose).await? {
-        return Ok(key);
-    }
-    let mut seed = [0; 32];
-    store.entropy().fill(&mut seed);
-    // Another server may be doing the same: both go on with the one that was kept.
-    store.keep_key(owner, purpose, &PrivateKey::from_seed(&seed)).await
-}
-
 /// The key that the platform holds for a department: the newest of those in force.
 pub async fn held_key(
     store: &Store,
     knowledge: &Knowledge,
     department: &Slug,
-) -> Result<PrivateKey, Refusal> {
+) -> Result<Arc<dyn Signer>, Refusal> {
     let in_force = knowledge.departments.keys_now(department);
     let newest = store.key(department.as_str(), eventstore::STATEMENT).await?;
-    if let Some(key) = newest.filter(|key| in_force.iter().any(|term| term.kid == key.kid())) {
+    if let Some(key) = newest.filter(|key| in_force.iter().any(|term| term.kid == key.public().kid())) {
         return Ok(key);
     }
     for term in in_force {
@@ -57,9 +48,14 @@ pub async fn held_key(
     Err(Reason::NoKeyHeld(department.clone()).into())
 }
 
-/// Signs what was decided.
-pub fn sign(event: &RecordEvent, canonical: &[u8], salt: &Salt, key: &PrivateKey) -> SignedStatement {
-    Statement {
+/// Has what was decided signed. May block, unless the signer is local.
+pub fn sign(
+    event: &RecordEvent,
+    canonical: &[u8],
+    salt: &Salt,
+    signer: &dyn Signer,
+) -> Result<SignedStatement, Refusal> {
+    let statement = Statement {
         register: event.register.clone(),
         record: event.record,
         version: event.version,
@@ -67,6 +63,31 @@ pub fn sign(event: &RecordEvent, canonical: &[u8], salt: &Salt, key: &PrivateKey
         effective_at: event.effective_at,
         issuer: event.issuer.clone(),
         body: digest(salt, canonical),
+    };
+    statement
+        .sign_by(signer)
+        .map_err(|why| StoreError::Signer { what: format!("a statement of {}", event.issuer), why }.into())
+}
+
+/// What is submitted: the department's statements as they came, and the platform's in its name. May block, as [`sign`].
+pub fn all(
+    store: &Store,
+    entries: &[Parsed],
+    decided: &[Decided],
+    signer: Option<&dyn Signer>,
+) -> Result<Vec<NewEntry>, Refusal> {
+    let mut all = Vec::with_capacity(entries.len());
+    for (entry, decided) in entries.iter().zip(decided) {
+        let (statement, salt) = match (&entry.signed, signer) {
+            (Some((statement, salt)), _) => (statement.clone(), *salt),
+            (None, Some(signer)) => {
+                let salt = new_salt(store);
+                (sign(&decided.event, &entry.canonical, &salt, signer)?, salt)
+            }
+            (None, None) => return Err(Reason::NoKeyHeld(decided.event.issuer.clone()).into()),
+        };
+        let number = decided.event.number().map(str::to_owned);
+        all.push(NewEntry { statement, body: entry.canonical.clone(), salt, number });
     }
-    .sign(key)
+    Ok(all)
 }

@@ -108,7 +108,7 @@ async fn check(world: &World, model: &Model, records: &[Uuid], answers: &mut BTr
             issued_at: now,
             expires_at: now.plus_millis(60_000),
         };
-        let token = world.tokens.mint_for_client(grant);
+        let token = world.tokens.mint_for_client(grant).await.expect("a token");
         for (at, record) in records.iter().enumerate() {
             let path = format!("/v1/consented/records/{record}");
             let answer = ask(world, &token, None, "GET", &path, None).await;

@@ -406,7 +406,7 @@ async fn a_third_partys_token_names_its_client_and_consent_and_nobody_else() {
             issued_at: world.store.clock().now(),
             expires_at: world.store.clock().now().plus_millis(60_000),
         };
-        let others = world.tokens.mint_for_client(grant);
+        let others = world.tokens.mint_for_client(grant).await.expect("a token");
         ask(&world, &others, None, "GET", "/v1/consented/records", None).await.problem(403);
         world.end().await;
     }

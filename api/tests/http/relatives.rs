@@ -110,14 +110,15 @@ pub fn organisation() -> Value {
 /// A token of a citizen, for an hour from now.
 pub fn token(world: &World, person: Uuid) -> String {
     let now = world.store.clock().now();
-    world.tokens.mint(Grant {
+    let token = world.tokens.mint(Grant {
         subject: person.to_string(),
         role: Role::Citizen,
         department: None,
         scope: None,
         issued_at: now,
         expires_at: now.plus_millis(3_600_000),
-    })
+    });
+    token.expect("a token")
 }
 
 /// Asks with a token, for oneself or on behalf of another.

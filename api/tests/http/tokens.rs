@@ -159,7 +159,7 @@ async fn roles_need_what_they_act_for() {
     for (role, subject) in
         [(Role::Department, "system"), (Role::Official, "system"), (Role::Citizen, "someone")]
     {
-        let token = world.tokens.mint(grant(role, subject));
+        let token = world.tokens.mint(grant(role, subject)).expect("a token");
         assert_eq!(ask(&world, &token).await.problem(401).0, "unauthenticated", "{role:?}");
     }
     let keys = world.get(Who::Anyone, "/.well-known/jwks.json").await.expect(200);

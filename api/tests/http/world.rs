@@ -215,14 +215,15 @@ impl World {
             Who::BareAuditor => (Role::Auditor, "auditor-2".to_owned(), None, Some("bodies:elsewhere")),
             Who::Operator => (Role::Operator, "operator".to_owned(), None, None),
         };
-        Some(self.tokens.mint(Grant {
+        let token = self.tokens.mint(Grant {
             subject,
             role,
             department: department.map(|slug| slug.parse().expect("a slug")),
             scope: scope.map(str::to_owned),
             issued_at: self.clock.now(),
             expires_at: self.clock.now().plus_millis(3_600_000),
-        }))
+        });
+        Some(token.expect("a token"))
     }
 
     /// Sends a request; those who must say why they read say so, unless the headers given do.

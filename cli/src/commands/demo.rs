@@ -41,21 +41,22 @@ fn mint(issuer: &TokenIssuer, cast: &Cast) -> Result<Vec<(&'static str, String)>
     let department: Slug = DEPARTMENT.parse().map_err(|error| Failure::because(DEPARTMENT, &error))?;
     let issued_at = SystemClock.now();
     let token = |role, subject: String, department: Option<&Slug>, scope: Option<&str>| {
-        issuer.mint(Grant {
+        let minted = issuer.mint(Grant {
             subject,
             role,
             department: department.cloned(),
             scope: scope.map(str::to_owned),
             issued_at,
             expires_at: issued_at.plus_millis(TOKEN_DAYS * 86_400_000),
-        })
+        });
+        minted.map_err(|error| Failure::because("a token", &error))
     };
     Ok(vec![
-        ("department", token(Role::Department, format!("{department}-system"), Some(&department), None)),
-        ("official", token(Role::Official, cast.official.record.to_string(), Some(&department), None)),
-        ("citizen", token(Role::Citizen, cast.citizen.record.to_string(), None, None)),
-        ("other_citizen", token(Role::Citizen, cast.other.record.to_string(), None, None)),
-        ("auditor", token(Role::Auditor, "audit-office".to_owned(), None, Some("bodies:*"))),
-        ("operator", token(Role::Operator, "duty-officer".to_owned(), None, None)),
+        ("department", token(Role::Department, format!("{department}-system"), Some(&department), None)?),
+        ("official", token(Role::Official, cast.official.record.to_string(), Some(&department), None)?),
+        ("citizen", token(Role::Citizen, cast.citizen.record.to_string(), None, None)?),
+        ("other_citizen", token(Role::Citizen, cast.other.record.to_string(), None, None)?),
+        ("auditor", token(Role::Auditor, "audit-office".to_owned(), None, Some("bodies:*"))?),
+        ("operator", token(Role::Operator, "duty-officer".to_owned(), None, None)?),
     ])
 }

@@ -41,7 +41,8 @@ pub async fn run(args: Token) -> Result<(), Failure> {
         return Err(Failure::usage(format!("there is no department {department}")));
     }
     let issued_at = SystemClock.now();
-    let token = token_issuer(&opened).await?.mint(Grant {
+    let token = token_issuer(&opened).await?;
+    let token = token.mint(Grant {
         subject: args.subject,
         role,
         department: args.department,
@@ -49,6 +50,7 @@ pub async fn run(args: Token) -> Result<(), Failure> {
         issued_at,
         expires_at: issued_at.plus_millis(i64::from(args.minutes) * 60_000),
     });
+    let token = token.map_err(|error| Failure::because("the token", &error))?;
     opened.store.close().await;
     line(&token);
     Ok(())

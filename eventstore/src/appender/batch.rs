@@ -16,7 +16,8 @@ use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
 use crate::sql::{Db, Dialect, Target, Tx};
 
-/// From this many entries on, a batch is hashed and signed off the async threads: at about 5 µs an entry, a millisecond.
+/// From this many entries on, a batch is hashed and signed off the async threads: at about 5 µs an entry, a millisecond. So is one
+/// of which a checkpoint is signed elsewhere.
 const BLOCKING_ENTRIES: usize = 200;
 
 type Reply = (oneshot::Sender<Result<Vec<Appended>, AppendError>>, Instant, usize);
@@ -149,11 +150,10 @@ impl Batches {
         now: proofs::time::Timestamp,
     ) -> Result<Decided, StoreError> {
         let entries: usize = batch.iter().map(|one| one.entries.len()).sum();
-        if entries < BLOCKING_ENTRIES {
-            return decide::decide(batch, facts, now, &self.log_name);
+        if entries < BLOCKING_ENTRIES && facts.signs_locally() {
+            return decide::decide(batch, facts, now);
         }
-        let log_name = self.log_name.clone();
-        tokio::task::spawn_blocking(move || decide::decide(batch, facts, now, &log_name))
+        tokio::task::spawn_blocking(move || decide::decide(batch, facts, now))
             .await
             .map_err(|error| StoreError::Internal(error.to_string()))?
     }

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proofs::body::Salt;
-use proofs::checkpoint::Checkpoint;
+use proofs::checkpoint::{Checkpoint, CheckpointError};
 use proofs::hash::{Hash, leaf_hash};
-use proofs::key::PrivateKey;
+use proofs::key::PublicKey;
 use proofs::leaf::Leaf;
 use proofs::merkle::Frontier;
-use proofs::note::{NoteSigner, VerifierKey};
+use proofs::note::{NoteError, NoteSigner, VerifierKey};
 use proofs::slug::Slug;
 use proofs::statement::SignedStatement;
 use proofs::time::Timestamp;
 use uuid::Uuid;
 
-use super::lookup::{Facts, KeyName};
+use super::lookup::{Facts, KeyName, Signers};
 use crate::error::{AppendError, StoreError};
 use crate::model::{Appended, NewEntry, Submission};
 
@@ -53,7 +53,7 @@ pub(super) struct UsedKey {
 /// A log after the batch.
 pub(super) struct Touched {
     pub register: Slug,
-    pub opened: Option<PrivateKey>,
+    pub opened: bool,
     pub size_before: u64,
     pub new_hashes: Vec<Hash>,
     pub frontier: Frontier,
@@ -65,7 +65,7 @@ pub(super) struct Touched {
 struct Log {
     frontier: Frontier,
     signer: Arc<NoteSigner>,
-    opened: Option<PrivateKey>,
+    opened: bool,
     size_before: u64,
     new_hashes: Vec<Hash>,
     touched: bool,
@@ -74,16 +74,16 @@ struct Log {
 /// What one submission would change, until it is known to be taken.
 #[derive(Default)]
 struct Changes {
-    opened: Vec<(Slug, PrivateKey, NoteSigner)>,
+    opened: Vec<(Slug, Arc<NoteSigner>)>,
     records: HashMap<Uuid, (Slug, u64)>,
     numbers: HashMap<(Slug, String), Uuid>,
 }
 
 struct State {
-    log_name: String,
     position: u64,
     recorded_at: Timestamp,
     logs: HashMap<Slug, Log>,
+    openers: Signers,
     records: HashMap<Uuid, (Slug, u64)>,
     numbers: HashMap<(Slug, String), Uuid>,
     keys: HashMap<KeyName, ([u8; 32], Vec<Appended>)>,
@@ -93,24 +93,19 @@ struct State {
 }
 
 /// `now` is the clock's; what is recorded never goes back behind what was.
-pub(super) fn decide(
-    batch: Vec<Submission>,
-    facts: Facts,
-    now: Timestamp,
-    log_name: &str,
-) -> Result<Decided, StoreError> {
+pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Result<Decided, StoreError> {
     let before = facts.position;
     let logs = facts.logs.into_iter().map(|(register, log)| {
         let size_before = log.frontier.size();
         let (frontier, signer) = (log.frontier, log.signer);
-        let log = Log { frontier, signer, opened: None, size_before, new_hashes: vec![], touched: false };
+        let log = Log { frontier, signer, opened: false, size_before, new_hashes: vec![], touched: false };
         (register, log)
     });
     let mut state = State {
-        log_name: log_name.to_owned(),
         position: before,
         recorded_at: now.max(facts.recorded_at),
         logs: logs.collect(),
+        openers: facts.openers,
         records: facts.records,
         numbers: facts.numbers,
         keys: facts.keys,
@@ -150,14 +145,15 @@ impl State {
         Ok(self.take(submission, changes))
     }
 
-    fn open(&self, register: &Slug, key: &PrivateKey, changes: &mut Changes) -> Result<(), AppendError> {
+    fn open(&self, register: &Slug, key: &PublicKey, changes: &mut Changes) -> Result<(), AppendError> {
         if self.logs.contains_key(register) || changes.opened.iter().any(|(slug, ..)| slug == register) {
             return Err(AppendError::LogExists { register: register.clone() });
         }
-        let origin = proofs::checkpoint::origin(&self.log_name, register);
-        let signer =
-            NoteSigner::new(&origin, key.clone()).map_err(|error| AppendError::Invalid(error.to_string()))?;
-        changes.opened.push((register.clone(), key.clone(), signer));
+        let name = (register.clone(), key.kid());
+        let signer = self.openers.get(&name).ok_or_else(|| {
+            AppendError::Invalid(format!("no key {} is kept here for the checkpoints of {register}", name.1))
+        })?;
+        changes.opened.push((register.clone(), signer.clone()));
         Ok(())
     }
 
@@ -195,11 +191,11 @@ impl State {
 
     /// Takes a submission that nothing stands against.
     fn take(&mut self, submission: Submission, changes: Changes) -> Vec<Appended> {
-        for (register, key, signer) in changes.opened {
+        for (register, signer) in changes.opened {
             let log = Log {
                 frontier: Frontier::new(),
-                signer: Arc::new(signer),
-                opened: Some(key),
+                signer,
+                opened: true,
                 size_before: 0,
                 new_hashes: vec![],
                 touched: true,
@@ -277,8 +273,11 @@ fn touched(register: Slug, log: Log) -> Result<Touched, StoreError> {
     let root = log.frontier.root();
     let origin = log.signer.name().to_owned();
     let checkpoint = Checkpoint { origin, size: log.frontier.size(), root, extensions: vec![] };
-    let checkpoint = checkpoint.sign(&log.signer).map_err(|error| {
-        StoreError::Internal(format!("the checkpoint of {register} cannot be signed: {error}"))
+    let checkpoint = checkpoint.sign(&log.signer).map_err(|error| match error {
+        CheckpointError::Note(NoteError::Signer(why)) => {
+            StoreError::Signer { what: format!("the checkpoint of {register}"), why }
+        }
+        error => StoreError::Internal(format!("the checkpoint of {register} cannot be signed: {error}")),
     })?;
     Ok(Touched {
         register,

@@ -20,8 +20,8 @@ use crate::replay;
 use crate::sql::{Col, Dialect, JsonRows, Row, Tx, rows};
 use crate::store::SHARD;
 
-/// Checkpoint signers by register. A key is believed only while the log's row names it.
-pub(super) type Signers = HashMap<Slug, (Kid, Arc<NoteSigner>)>;
+/// Checkpoint signers by register and key. One is used only while the log's row, or whoever opens the log, names it.
+pub(super) type Signers = HashMap<(Slug, Kid), Arc<NoteSigner>>;
 /// Whose idempotency key, and the key.
 pub(super) type KeyName = (String, String);
 
@@ -30,6 +30,8 @@ pub(super) struct Facts {
     pub position: u64,
     pub recorded_at: Timestamp,
     pub logs: HashMap<Slug, LogFacts>,
+    /// Signers of logs that are to be opened, if their keys are kept here.
+    pub openers: Signers,
     /// Where a record lives and its version.
     pub records: HashMap<Uuid, (Slug, u64)>,
     pub numbers: HashMap<(Slug, String), Uuid>,
@@ -40,6 +42,14 @@ pub(super) struct Facts {
 pub(super) struct LogFacts {
     pub frontier: Frontier,
     pub signer: Arc<NoteSigner>,
+}
+
+impl Facts {
+    /// Are all checkpoints signed in this process?
+    pub(super) fn signs_locally(&self) -> bool {
+        let heads = self.logs.values().map(|log| &log.signer);
+        heads.chain(self.openers.values()).all(|signer| signer.is_local())
+    }
 }
 
 /// Locks the shard's head, so that nobody else appends until the transaction ends, and then reads.
@@ -56,10 +66,12 @@ pub(super) async fn read(
     let row = tx.fetch_optional(lock, args![SHARD]).await?;
     let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
     let named = |error: StoreError| error.at("shard", || SHARD.to_string());
+    let (logs, openers) = logs(tx, batch, log_name, signers).await?;
     Ok(Facts {
         position: row.uint("position").map_err(named)?,
         recorded_at: row.time("recorded_at").map_err(named)?,
-        logs: logs(tx, batch, log_name, signers).await?,
+        logs,
+        openers,
         records: records(tx, batch).await?,
         numbers: numbers(tx, batch).await?,
         keys: used_keys(tx, batch).await?,
@@ -71,7 +83,7 @@ async fn logs(
     batch: &[Submission],
     log_name: &str,
     signers: &mut Signers,
-) -> Result<HashMap<Slug, LogFacts>, StoreError> {
+) -> Result<(HashMap<Slug, LogFacts>, Signers), StoreError> {
     let entries = batch.iter().flat_map(|one| &one.entries).map(|new| &new.statement.statement().register);
     let opens = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register);
     let wanted: BTreeSet<&Slug> = entries.chain(opens).collect();
@@ -82,39 +94,44 @@ async fn logs(
     let sql = logs_sql(tx.dialect());
     let found = tx.fetch_all(&sql, args![slugs, SHARD]).await?;
     let found = found.iter().map(heads::read).collect::<Result<Vec<_>, _>>()?;
-    let known = |head: &heads::Head| signers.get(&head.log.register).is_some_and(|(kid, _)| *kid == head.kid);
-    if !found.iter().all(known) {
-        load_signers(tx, &found, log_name, signers).await?;
+    let opens = batch.iter().flat_map(|one| &one.opens).map(|open| (open.register.clone(), open.key.kid()));
+    let opens: BTreeSet<(Slug, Kid)> = opens.collect();
+    let heads = found.iter().map(|head| (head.log.register.clone(), head.kid.clone()));
+    let missing: BTreeSet<_> =
+        heads.chain(opens.iter().cloned()).filter(|name| !signers.contains_key(name)).collect();
+    if !missing.is_empty() {
+        load_signers(tx, &missing, log_name, signers).await?;
     }
     let fact = |head: heads::Head| {
-        let register = head.log.register;
-        let (_, signer) = signers
-            .get(&register)
-            .filter(|(kid, _)| *kid == head.kid)
-            .ok_or_else(|| StoreError::corrupt("log", "kid", &register, "the key is not kept here"))?;
-        Ok((register, LogFacts { frontier: head.frontier, signer: signer.clone() }))
+        let name = (head.log.register, head.kid);
+        let signer = signers
+            .get(&name)
+            .ok_or_else(|| StoreError::corrupt("log", "kid", &name.0, "the key is not kept here"))?;
+        Ok((name.0, LogFacts { frontier: head.frontier, signer: signer.clone() }))
     };
-    found.into_iter().map(fact).collect()
+    let logs = found.into_iter().map(fact).collect::<Result<_, StoreError>>()?;
+    let opener = |name: (Slug, Kid)| signers.get(&name).cloned().map(|signer| (name, signer));
+    Ok((logs, opens.into_iter().filter_map(opener).collect()))
 }
 
 async fn load_signers(
     tx: &mut Tx,
-    heads: &[heads::Head],
+    names: &BTreeSet<(Slug, Kid)>,
     log_name: &str,
     signers: &mut Signers,
 ) -> Result<(), StoreError> {
     let mut wanted = JsonRows::new();
-    for head in heads {
-        wanted.push(args![&head.log.register, &head.kid]);
+    for (register, kid) in names {
+        wanted.push(args![register, kid]);
     }
     let sql = signers_sql(tx.dialect());
     for row in tx.fetch_all(&sql, args![wanted, keys::CHECKPOINT]).await? {
         let register: Slug = row.parse("owner").map_err(|error| error.at("signing_key", String::new))?;
         let key = keys::read(&row)?;
-        let kid = key.kid();
+        let kid = key.public().kid();
         let signer = NoteSigner::new(&checkpoint::origin(log_name, &register), key)
             .map_err(|error| StoreError::corrupt("installation", "log_name", 1, error))?;
-        signers.insert(register, (kid, Arc::new(signer)));
+        signers.insert((register, kid), Arc::new(signer));
     }
     Ok(())
 }

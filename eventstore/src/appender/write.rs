@@ -6,7 +6,6 @@ use super::decide::{Accepted, Decided, Touched};
 use super::tiles::FullTile;
 use crate::args;
 use crate::error::StoreError;
-use crate::keys;
 use crate::listen::CHANNEL;
 use crate::sql::{Col, JsonRows, Tx, TxInner, rows};
 use crate::store::SHARD;
@@ -17,8 +16,8 @@ const PARAMETERS: usize = 11;
 
 pub(super) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) -> Result<(), StoreError> {
     for log in &decided.logs {
-        if let Some(key) = &log.opened {
-            open(tx, log, key).await?;
+        if log.opened {
+            open(tx, log).await?;
         }
     }
     match &mut tx.0 {
@@ -31,8 +30,7 @@ pub(super) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) ->
 }
 
 /// An empty log's row. Its head is written with all the others.
-async fn open(tx: &mut Tx, log: &Touched, key: &proofs::key::PrivateKey) -> Result<(), StoreError> {
-    keys::insert(tx, log.register.as_str(), keys::CHECKPOINT, key).await?;
+async fn open(tx: &mut Tx, log: &Touched) -> Result<(), StoreError> {
     let sql = "INSERT INTO log (shard, register, size, root, frontier, checkpoint, recorded_at, kid, vkey)
         VALUES ($1, $2, 0, $3, $4, '', NULL, $5, $6)";
     let arguments = args![
@@ -40,7 +38,7 @@ async fn open(tx: &mut Tx, log: &Touched, key: &proofs::key::PrivateKey) -> Resu
         &log.register,
         proofs::hash::EMPTY_ROOT,
         Vec::<u8>::new(),
-        &key.kid(),
+        &log.key.key().kid(),
         log.key.to_string()
     ];
     tx.execute(sql, arguments).await?;

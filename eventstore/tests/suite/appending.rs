@@ -3,6 +3,7 @@
 use eventstore::sql::Dialect;
 use eventstore::{AppendError, Store, StoreError, Submission};
 use futures_util::future::join_all;
+use proofs::signer::Signer as _;
 use proofs::time::Timestamp;
 use uuid::Uuid;
 
@@ -165,28 +166,31 @@ async fn a_store_keeps_its_log_name(fixture: &Fixture) {
 
 async fn keys_are_kept_in_order(fixture: &Fixture) {
     let store = fixture.open().await;
-    let (old, new) = (fixture.new_log("a1").key, fixture.new_log("a2").key);
+    let (old, new) = (fixture.new_key(), fixture.new_key());
     for key in [&old, &new, &old] {
         store.put_key("gibdd", eventstore::STATEMENT, key).await.unwrap();
     }
     let newest = store.key("gibdd", eventstore::STATEMENT).await.unwrap().unwrap();
-    assert_eq!(newest.kid(), new.kid());
-    assert_eq!(store.key_by_kid(&old.kid()).await.unwrap().unwrap().seed(), old.seed());
+    assert_eq!(newest.public(), new.public());
+    assert_eq!(store.key_by_kid(&old.kid()).await.unwrap().unwrap().sign(b"x").unwrap(), old.sign(b"x"));
     assert!(store.key("gibdd", eventstore::TOKEN).await.unwrap().is_none());
     assert!(store.key("fns", eventstore::STATEMENT).await.unwrap().is_none());
-    let kept = store.keep_key("gibdd", eventstore::STATEMENT, &old).await.unwrap();
-    assert_eq!(kept.kid(), new.kid(), "there is one already");
+    let kept = store.keep_key("gibdd", eventstore::STATEMENT).await.unwrap();
+    assert_eq!(kept.public(), new.public(), "there is one already");
+    let made = store.new_key("gibdd", eventstore::STATEMENT).await.unwrap();
+    let newest = store.key("gibdd", eventstore::STATEMENT).await.unwrap().unwrap();
+    assert_eq!(newest.public(), made.public());
+    assert_ne!(newest.public(), new.public());
     store.close().await;
 }
 
 /// Servers that start at once each make a key of their own; all go on with one, and none is lost.
 async fn servers_agree_on_a_key(fixture: &Fixture) {
     let servers = [fixture.open().await, fixture.open().await, fixture.open().await];
-    let keys: Vec<_> = (0..12).map(|n| fixture.new_log(&format!("key-{n}")).key).collect();
+    let keys: Vec<_> = (0..12).map(|_| fixture.new_key()).collect();
     let keeping = keys.iter().zip(servers.iter().cycle());
-    let kept =
-        join_all(keeping.clone().map(|(key, store)| store.keep_key("installation", eventstore::TOKEN, key)));
-    let kept: Vec<_> = kept.await.into_iter().map(|key| key.unwrap().kid()).collect();
+    let kept = join_all(keeping.clone().map(|(_, store)| store.keep_key("installation", eventstore::TOKEN)));
+    let kept: Vec<_> = kept.await.into_iter().map(|key| key.unwrap().public().kid()).collect();
     assert!(kept.iter().all(|kid| *kid == kept[0]), "{kept:?}");
     let put = join_all(keeping.map(|(key, store)| store.put_key("gibdd", eventstore::STATEMENT, key))).await;
     assert!(put.iter().all(Result::is_ok), "{put:?}");
@@ -221,7 +225,8 @@ async fn refuses_what_no_store_could_take(fixture: &Fixture) {
 
 async fn a_log_can_be_opened_with_its_first_entries(fixture: &Fixture) {
     let store = fixture.open().await;
-    let opens = vec![fixture.new_log("departments"), fixture.new_log("registers")];
+    let opens =
+        vec![fixture.new_log(&store, "departments").await, fixture.new_log(&store, "registers").await];
     let keys: Vec<_> = opens.iter().map(|open| open.key.kid()).collect();
     let entries = vec![fixture.entry("departments", 1, 1), fixture.entry("registers", 2, 1)];
     let appended = store.submit(Submission { entries, opens, ..Submission::default() }).await.unwrap();

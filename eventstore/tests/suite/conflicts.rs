@@ -1,7 +1,8 @@
 //! A conflict fails its own submission, whole, and no other.
 
-use eventstore::{AppendError, Guard, Store, Submission};
+use eventstore::{AppendError, Guard, NewLog, Store, Submission};
 use futures_util::future::join_all;
+use proofs::key::PublicKey;
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, keyed, list, on_both_stores, places, slug};
@@ -61,26 +62,34 @@ async fn a_log_is_opened_once_and_before_its_entries(fixture: &Fixture) {
     let store = fixture.with_logs(&["licences"]).await;
     let error = refusal(&store, fixture.one("permits", 1, 1)).await;
     assert!(matches!(&error, AppendError::UnknownLog { register } if *register == "permits"), "{error:?}");
-    let open =
-        |register: &str| Submission { opens: vec![fixture.new_log(register)], ..Submission::default() };
-    let twice = Submission {
-        opens: vec![fixture.new_log("permits"), fixture.new_log("permits")],
-        ..Submission::default()
-    };
-    for submission in [open("licences"), twice] {
+    let open = |log: &NewLog| Submission { opens: vec![log.clone()], ..Submission::default() };
+    let (first, second) =
+        (fixture.new_log(&store, "permits").await, fixture.new_log(&store, "permits").await);
+    let twice = Submission { opens: vec![first.clone(), second.clone()], ..Submission::default() };
+    for submission in [open(&fixture.new_log(&store, "licences").await), twice] {
         let error = refusal(&store, submission).await;
         assert!(matches!(error, AppendError::LogExists { .. }), "{error:?}");
     }
     // Within one batch the second is refused, and an entry that comes after the first finds the log.
     let (first, second, entry) = tokio::join!(
-        store.submit(open("permits")),
-        store.submit(open("permits")),
+        store.submit(open(&first)),
+        store.submit(open(&second)),
         store.submit(fixture.one("permits", 1, 1))
     );
     assert!(first.unwrap().is_empty());
     assert!(matches!(second, Err(AppendError::LogExists { .. })));
     assert_eq!(places(&entry.unwrap()), [(1, 0, 1)]);
+    // The key must be kept before anything is signed with it, and for that register.
+    let strangers = [fixture.new_key().public(), first_key(&store).await];
+    for key in strangers {
+        let error = refusal(&store, open(&NewLog { register: slug("orders"), key })).await;
+        assert!(matches!(&error, AppendError::Invalid(why) if why.contains(key.kid().as_str())), "{error:?}");
+    }
     store.close().await;
+}
+
+async fn first_key(store: &Store) -> PublicKey {
+    store.key("permits", eventstore::CHECKPOINT).await.unwrap().unwrap().public()
 }
 
 async fn a_number_is_held_by_one_record_of_its_register(fixture: &Fixture) {

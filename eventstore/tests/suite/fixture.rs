@@ -127,15 +127,24 @@ impl Fixture {
     /// An open store with these registers.
     pub async fn with_logs(&self, registers: &[&str]) -> Store {
         let store = self.open().await;
-        let opens = registers.iter().map(|register| self.new_log(register)).collect();
+        let mut opens = Vec::new();
+        for register in registers {
+            opens.push(self.new_log(&store, register).await);
+        }
         store.submit(Submission { opens, ..Submission::default() }).await.unwrap();
         store
     }
 
-    pub fn new_log(&self, register: &str) -> NewLog {
+    /// A log to open, with a new key that the store keeps.
+    pub async fn new_log(&self, store: &Store, register: &str) -> NewLog {
+        let key = store.new_key(register, eventstore::CHECKPOINT).await.unwrap().public();
+        NewLog { register: slug(register), key }
+    }
+
+    pub fn new_key(&self) -> PrivateKey {
         let mut seed = [0; 32];
         self.entropy.fill(&mut seed);
-        NewLog { register: slug(register), key: PrivateKey::from_seed(&seed) }
+        PrivateKey::from_seed(&seed)
     }
 
     pub fn entry(&self, register: &str, record: u128, version: u64) -> NewEntry {

@@ -6,13 +6,13 @@ use std::{
 };
 
 use chrono::Timelike as _;
-use eventstore::{NewLog, Store, Submission, testing::ManualClock};
+use eventstore::{Store, testing::ManualClock};
 use projections::{
     Options, PageRequest, Runner,
     accesses::{self, Many, Pattern, Thresholds},
     digest, rebuild,
 };
-use proofs::{key::PrivateKey, time::Timestamp};
+use proofs::time::Timestamp;
 use proptest::{
     collection::vec,
     prelude::*,
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     database::{Database, PATIENCE, clock},
-    town::{self, Draft, body_of, draft, holder, id, person, slug},
+    town::{self, Draft, body_of, draft, holder, id, person},
 };
 
 const PERSONS: u64 = 4;
@@ -154,9 +154,7 @@ fn drafts(ops: &[Op]) -> Vec<(i64, Draft)> {
 async fn found(store: &Store) {
     town::found(store).await;
     let names = ["felling", "requests", "accesses"];
-    let opens =
-        names.map(|name| NewLog { register: slug(name), key: PrivateKey::from_seed(&[3; 32]) }).into();
-    store.submit(Submission { opens, ..Submission::default() }).await.expect("the logs open");
+    town::open(store, &names).await;
     let mut felling = town::permits(true);
     (felling["slug"], felling["owner"]) = (json!("felling"), json!("woods"));
     felling.as_object_mut().expect("an object").remove("number");

@@ -5,13 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use eventstore::{NewLog, Store, Submission, args, sql::Dialect};
+use eventstore::{Store, args, sql::Dialect};
 use projections::{
     Batch, Options, PageRequest, ProjectionError, Projector, Runner, Status, Table, Write, catch_up, digest,
     history::{self, HistoryProjector},
     rebuild_with, retry, skips, statuses, view,
 };
-use proofs::key::PrivateKey;
 use serde_json::{Value, json};
 
 use crate::{
@@ -86,8 +85,7 @@ impl Projector for Sick {
 /// Opens the register of interventions: position 4.
 async fn found(store: &Store) {
     town::found(store).await;
-    let opens = vec![NewLog { register: slug("interventions"), key: PrivateKey::from_seed(&[3; 32]) }];
-    store.submit(Submission { opens, ..Submission::default() }).await.expect("the log is opened");
+    town::open(store, &["interventions"]).await;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/registers/interventions.json");
     let mut definition: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     definition["owner"] = json!("town");

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use eventstore::{NewLog, Store, Submission, args};
+use eventstore::{Store, args};
 use projections::{Options, PageRequest, Runner, dates, digest, offers, rebuild, tasks};
-use proofs::key::PrivateKey;
 use proptest::{
     collection::vec,
     prelude::*,
@@ -26,9 +25,7 @@ const PROJECTIONS: [&str; 3] = ["offers", "dates", "tasks"];
 async fn found(store: &Store) -> u64 {
     town::found(store).await;
     let names = ["offers", "requests", "accesses"];
-    let opens =
-        names.map(|name| NewLog { register: slug(name), key: PrivateKey::from_seed(&[3; 32]) }).into();
-    store.submit(Submission { opens, ..Submission::default() }).await.expect("the logs open");
+    town::open(store, &names).await;
     let defined = names.iter().zip(4..).map(|(name, n)| town::define(store, n, &fixture(name)));
     town::append(store, &defined.collect::<Vec<_>>()).await
 }

@@ -51,12 +51,22 @@ pub fn slug(name: &str) -> Slug {
 /// Opens the logs and defines the registers: positions 1 to 3.
 pub async fn found(store: &Store) {
     let definitions = [platform_definition("registers"), persons(), permits(true)];
-    let opens = ["registers", "persons", "permits"]
-        .map(|register| NewLog { register: slug(register), key: PrivateKey::from_seed(&[3; 32]) });
+    open(store, &["registers", "persons", "permits"]).await;
     let entries =
         definitions.iter().zip(1..).map(|(definition, n)| entry(&define(store, n, definition))).collect();
-    let submission = Submission { entries, opens: opens.into(), ..Submission::default() };
+    let submission = Submission { entries, ..Submission::default() };
     store.submit(submission).await.expect("the town is founded");
+}
+
+/// Opens logs, all with one key.
+pub async fn open(store: &Store, registers: &[&str]) {
+    let key = PrivateKey::from_seed(&[3; 32]);
+    let mut opens = Vec::new();
+    for register in registers {
+        store.put_key(register, eventstore::CHECKPOINT, &key).await.expect("the key is kept");
+        opens.push(NewLog { register: slug(register), key: key.public() });
+    }
+    store.submit(Submission { opens, ..Submission::default() }).await.expect("the logs open");
 }
 
 pub fn define(store: &Store, n: u64, definition: &Value) -> Draft {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::key::PrivateKey;
 
 fn signer(name: &str, seed: u8) -> NoteSigner {
     NoteSigner::new(name, PrivateKey::from_seed(&[seed; 32])).unwrap()

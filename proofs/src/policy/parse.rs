@@ -11,7 +11,7 @@ use crate::note::{KeyType, NoteError, VerifierKey};
 const NONE: &str = "none";
 
 /// Why a policy is refused, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct PolicyFault {
     /// The line, from 1; that after the last, where something is missing.
@@ -22,7 +22,7 @@ pub struct PolicyFault {
 }
 
 /// What is wrong with a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Longer than [`POLICY_BYTES_MAX`], or more than [`LINES_MAX`] logs, witnesses or groups.
     #[error("the policy is too long")]

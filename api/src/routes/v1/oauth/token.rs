@@ -124,7 +124,7 @@ async fn issue(
     let refresh_token = refresh::issue(state.store(), client, consent).await?;
     let grant = ClientGrant { client: client.id.to_string(), consent, issued_at, expires_at };
     Ok(TokenDocument {
-        access_token: state.token_issuer().mint_for_client(grant),
+        access_token: state.token_issuer().mint_for_client(grant).await?,
         token_type: "Bearer",
         expires_in: (expires_at.millis() - issued_at.millis()) / 1000,
         refresh_token,
