@@ -1,14 +1,13 @@
 //! One register's log: its checkpoint, and its leaves hashed into the root.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use proofs::checkpoint::{self, Checkpoint};
 use proofs::hash::{Hash, leaf_hash};
 use proofs::merkle::Frontier;
-use proofs::note::VerifierKey;
 use proofs::slug::Slug;
 use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, bundle_paths, paths, tile_root};
 
 use super::fetch::CouldNotCheck;
+use super::head::Head;
 use super::log_fault;
 use super::report::{Fault, RegisterReport};
 use super::source::Source;
@@ -21,8 +20,8 @@ const AHEAD: usize = 16;
 pub struct Log {
     /// The register.
     pub register: Slug,
-    /// Key and checkpoint as served; `None` where they did not verify.
-    pub head: Option<Pin>,
+    /// Its checkpoint as served, to be judged when the keys are known; `None` where it is none.
+    pub head: Option<Head>,
     /// What was kept of it the last time.
     pub kept: Option<Pin>,
     /// Faults found in the checkpoint itself.
@@ -30,23 +29,17 @@ pub struct Log {
 }
 
 impl Log {
-    /// Fetches and opens the checkpoint.
+    /// Fetches the checkpoint.
     pub async fn open(fetch: &Source, register: &Slug, pins: &Pins) -> Result<Self, CouldNotCheck> {
         let note = fetch.checkpoint(register).await?;
         let key = fetch.key(register).await?;
         let kept = pins.get(register).cloned();
         let mut log = Self { register: register.clone(), head: None, kept, faults: Vec::new() };
-        match open(&key, note, register) {
-            Ok(pin) => log.head = Some(pin),
+        match Head::parse(note, key, register) {
+            Ok(head) => log.head = Some(head),
             Err(detail) => log.faults.push(log_fault("checkpoint-signature", detail)),
         }
         if let (Some(head), Some(kept)) = (&log.head, &log.kept) {
-            if head.key != kept.key {
-                log.faults.push(log_fault(
-                    "key-changed",
-                    "the register's key is not the one kept from the last audit",
-                ));
-            }
             if head.checkpoint.size < kept.checkpoint.size {
                 let detail = format!(
                     "the register has {} entries; at the last audit it had {}",
@@ -67,16 +60,6 @@ impl Log {
     pub fn size(&self) -> u64 {
         self.head.as_ref().map_or(0, |head| head.checkpoint.size)
     }
-}
-
-fn open(key: &str, note: String, register: &Slug) -> Result<Pin, String> {
-    let key: VerifierKey = key.parse().map_err(|error| format!("the register's key: {error}"))?;
-    let checkpoint: Checkpoint =
-        checkpoint::open(&note, &key).map_err(|error| format!("the checkpoint: {error}"))?;
-    if !checkpoint.origin.ends_with(&format!("/registers/{register}")) {
-        return Err(format!("the checkpoint is of another log: {}", checkpoint.origin));
-    }
-    Ok(Pin { key, note, checkpoint })
 }
 
 /// Hashes leaves into the tree, and the tree against the checkpoint, the tiles and what was kept.
@@ -174,7 +157,7 @@ async fn first_unserved(fetch: &Source, log: &Log, path: &TilePath) -> Result<u6
     Ok(path.index * u64::from(TILE_WIDTH) + u64::from(unserved) - 1)
 }
 
-fn compare_roots(head: &Pin, hashing: &Hashing, report: &mut RegisterReport) {
+fn compare_roots(head: &Head, hashing: &Hashing, report: &mut RegisterReport) {
     if hashing.tree.root() != head.checkpoint.root {
         let detail = format!(
             "the {} leaves served have the root {}, the checkpoint states {}",

@@ -5,6 +5,7 @@
 //! A fault is evidence (exit 1); not being able to look is not (exit 2).
 
 pub mod fetch;
+pub mod head;
 pub mod log;
 pub mod platform;
 pub mod register;
@@ -25,6 +26,9 @@ use register::Homes;
 use report::{Fault, RegisterReport, Report};
 use source::Source;
 use state::Pins;
+
+/// Tries to see no key of a register end between its checkpoint and `registers` being read.
+const TRIES: usize = 3;
 
 /// What to audit, and against what.
 pub struct Request {
@@ -67,13 +71,22 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
     let others: Vec<Slug> = listed.iter().filter(|slug| !platform::is_root(slug)).cloned().collect();
     let wanted: Vec<Slug> =
         others.into_iter().filter(|slug| request.register.as_ref().is_none_or(|only| only == slug)).collect();
-    let mut logs = Vec::with_capacity(wanted.len());
-    for slug in wanted {
-        logs.push(Log::open(&fetch, &slug, &pins).await?);
-    }
-    // Fetched last, so that every key and definition which the other logs rely on is in them.
     let mut homes = Homes::default();
-    let (trust, roots) = platform::verify(&fetch, &pins, &mut homes, progress).await?;
+    let mut tries = TRIES;
+    let (logs, trust, roots) = loop {
+        let mut logs = Vec::with_capacity(wanted.len());
+        for slug in &wanted {
+            logs.push(Log::open(&fetch, slug, &pins).await?);
+        }
+        // Fetched last, so that every key and definition which the other logs rely on is in them.
+        let (trust, roots) = platform::verify(&fetch, &pins, &mut homes, progress).await?;
+        tries -= 1;
+        if tries == 0 || !logs.iter().any(|log| head::is_stale(log, &trust)) {
+            break (logs, trust, roots);
+        }
+    };
+    // What rests on registers with a fault is not verified.
+    let sound = roots.iter().all(|root| root.report.faults.is_empty());
     for slug in hidden(&fetch, &trust, &listed).await?.into_iter().filter(|slug| pins.get(slug).is_none()) {
         report.registers.push(RegisterReport::hidden(slug));
     }
@@ -84,6 +97,7 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
     let bar = progress.bar("entries verified", entries);
     for log in logs {
         let outcome = register::verify(&fetch, log, &trust, &mut homes, &bar).await?;
+        let outcome = if sound { outcome } else { Outcome { pin: None, ..outcome } };
         finish(outcome, &mut report, &mut pins);
     }
     bar.finish();

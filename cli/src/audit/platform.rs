@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use super::fetch::CouldNotCheck;
 use super::log::{Log, walk};
-use super::register::{Checked, Entries, Homes, check_bodies, check_key, check_signatures, parse};
+use super::register::{Checked, Entries, Homes, check_bodies, check_signatures, note_doubts, parse};
 use super::report::{Fault, RegisterReport};
 use super::source::Source;
 use super::state::Pins;
-use super::{Outcome, Trust, log_fault};
+use super::{Outcome, Trust, head, log_fault};
 use crate::progress::Progress;
 
 /// Definitions of registers.
@@ -48,6 +48,30 @@ pub async fn verify(
     homes: &mut Homes,
     progress: Progress,
 ) -> Result<(Trust, Vec<Outcome>), CouldNotCheck> {
+    let mut tries = TRIES;
+    let (departments, registers, trust) = loop {
+        let (departments, registers, trust) = folded(fetch, pins, progress).await?;
+        tries -= 1;
+        if tries == 0 || !head::is_stale(&departments.log, &trust) {
+            break (departments, registers, trust);
+        }
+    };
+    let mut outcomes = Vec::with_capacity(2);
+    for mut root in [departments, registers] {
+        let pin = head::check(&root.log, &trust, &mut root.report);
+        note_doubts(&root.entries, &trust.departments, &mut root.report);
+        let mut along = Entries::new(&trust, homes, root.log.register.clone());
+        for entry in &root.entries {
+            along.along(entry, &mut root.report);
+        }
+        root.report.records = along.records();
+        outcomes.push(Outcome::of(root.report, pin));
+    }
+    Ok((trust, outcomes))
+}
+
+/// Both registers as of one moment, folded.
+async fn folded(fetch: &Source, pins: &Pins, progress: Progress) -> Result<(Read, Read, Trust), CouldNotCheck> {
     let (departments, registers) = at_rest(fetch, pins).await?;
     let bar = progress.bar("platform entries", departments.size() + registers.size());
     let mut departments = read(fetch, departments).await?;
@@ -59,18 +83,7 @@ pub async fn verify(
     check_signatures(&registers.entries, &keys, &mut registers.report);
     let definitions = fold_definitions(&mut registers);
     let log_name = registers.log.log_name().map(str::to_owned);
-    let trust = Trust { departments: keys, definitions, log_name };
-    let mut outcomes = Vec::with_capacity(2);
-    for mut root in [departments, registers] {
-        check_key(&root.log, &trust, &mut root.report);
-        let mut along = Entries::new(&trust, homes, root.log.register.clone());
-        for entry in &root.entries {
-            along.along(entry, &mut root.report);
-        }
-        root.report.records = along.records();
-        outcomes.push(Outcome::of(root.report, root.log));
-    }
-    Ok((trust, outcomes))
+    Ok((departments, registers, Trust { departments: keys, definitions, log_name }))
 }
 
 /// Both logs as of one moment: an entry of either may rest on an entry of the other.
@@ -82,7 +95,8 @@ async fn at_rest(fetch: &Source, pins: &Pins) -> Result<(Log, Log), CouldNotChec
         let between = Log::open(fetch, &registers, pins).await?;
         let after = Log::open(fetch, &departments, pins).await?;
         if before.size() == after.size() {
-            return Ok((after, between));
+            // The earlier one: every key that signed it is known to `registers`, which was fetched after it.
+            return Ok((before, between));
         }
         before = after;
     }

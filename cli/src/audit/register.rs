@@ -15,9 +15,10 @@ use uuid::Uuid;
 
 use super::fetch::{CouldNotCheck, Served};
 use super::log::{Log, walk};
-use super::report::{Fault, RegisterReport};
+use super::report::{Doubt, Fault, RegisterReport};
 use super::source::Source;
-use super::{Outcome, Trust, log_fault};
+use super::state::Pin;
+use super::{Outcome, Trust, head, log_fault};
 use crate::progress::Bar;
 
 /// The type of an entry that orders the bodies of its record to be withheld (`format.md`).
@@ -35,7 +36,7 @@ pub async fn verify(
     for fault in log.faults.drain(..) {
         report.fault(fault);
     }
-    check_key(&log, trust, &mut report);
+    let pin = head::check(&log, trust, &mut report);
     let mut entries = Entries::new(trust, homes, log.register.clone());
     let mut sees_bodies = true;
     let mut shown = Shown::new(trust, &log.register);
@@ -43,6 +44,7 @@ pub async fn verify(
         let count = leaves.len() as u64;
         let leaves = parse(first, &leaves, report);
         check_signatures(&leaves, &trust.departments, report);
+        note_doubts(&leaves, &trust.departments, report);
         for entry in &leaves {
             entries.along(entry, report);
         }
@@ -61,34 +63,16 @@ pub async fn verify(
     .await?;
     report.records = entries.records();
     shown.conclude(&mut report);
-    Ok(Outcome::of(report, log))
+    Ok(Outcome::of(report, pin))
 }
 
 impl Outcome {
     /// The outcome of a log whose verification is over.
-    pub fn of(mut report: RegisterReport, log: Log) -> Self {
-        let pin = log.head.or(log.kept);
+    pub fn of(mut report: RegisterReport, pin: Option<Pin>) -> Self {
         if pin.is_none() && report.faults.is_empty() {
             report.fault(log_fault("checkpoint-signature", "no checkpoint could be verified"));
         }
         Self { report, pin }
-    }
-}
-
-/// The key that signs the checkpoint must be the one that the register's definition names.
-pub fn check_key(log: &Log, trust: &Trust, report: &mut RegisterReport) {
-    let Some(head) = &log.head else { return };
-    if trust.log_name.is_some() && log.log_name() != trust.log_name.as_deref() {
-        let detail = format!("its origin {} is not of the log that defines it", head.checkpoint.origin);
-        report.fault(log_fault("log-name", detail));
-    }
-    match trust.definitions.current(&log.register) {
-        None => report.fault(log_fault("definition", "no entry of `registers` defines this register")),
-        Some(defined) if defined.key != head.key => {
-            let detail = "the key that signs its checkpoint is not the one its definition names";
-            report.fault(log_fault("checkpoint-key", detail));
-        }
-        Some(_) => {}
     }
 }
 
@@ -252,6 +236,17 @@ pub fn check_signatures(checked: &[Checked], departments: &Departments, report: 
             },
         };
         report.fault(Fault { index: Some(*index), record: Some(statement.record), rule, detail });
+    }
+}
+
+/// Names the statements of keys in force that were declared compromised later, since a time before the statements.
+pub fn note_doubts(leaves: &[Checked], departments: &Departments, report: &mut RegisterReport) {
+    for Checked { index, leaf } in leaves {
+        let (statement, kid, at) = (leaf.statement.statement(), leaf.statement.kid(), leaf.recorded_at);
+        let key = departments.get(&statement.issuer).and_then(|department| department.key(kid));
+        if let Some(since) = key.filter(|key| key.in_force(at)).and_then(|key| key.doubtful(at)) {
+            report.doubt(Doubt { index: *index, record: statement.record, kid: kid.clone(), since });
+        }
     }
 }
 

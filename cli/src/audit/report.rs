@@ -2,12 +2,18 @@
 
 use std::fmt;
 
+use proofs::key::Kid;
 use proofs::slug::Slug;
+use proofs::time::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 /// Faults of one register that are told in full; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
+/// Doubtful statements of one register that are named; the rest are counted. At 150 bytes each, 150 MB.
+pub const DOUBTS_MAX: usize = 1_000_000;
+/// Doubtful statements of one register that the table names; the JSON names all.
+const DOUBTS_SHOWN: usize = 100;
 
 /// One thing that is wrong.
 #[derive(Debug, Serialize)]
@@ -20,6 +26,20 @@ pub struct Fault {
     pub rule: &'static str,
     /// What was found.
     pub detail: String,
+}
+
+/// A statement that may be a thief's: its key was in force, and was declared compromised later, since a time before the statement
+/// was recorded. It is in the log, and it stands until those whom the law names say otherwise: a doubt is no fault.
+#[derive(Debug, Serialize)]
+pub struct Doubt {
+    /// Leaf index.
+    pub index: u64,
+    /// Its record.
+    pub record: Uuid,
+    /// The key.
+    pub kid: Kid,
+    /// Since when the key may have been in other hands.
+    pub since: Timestamp,
 }
 
 /// What was found of one register.
@@ -39,6 +59,10 @@ pub struct RegisterReport {
     pub faults: Vec<Fault>,
     /// How many more faults there are.
     pub more_faults: u64,
+    /// Statements that a declaration of compromise makes doubtful, in order; at most [`DOUBTS_MAX`].
+    pub doubtful: Vec<Doubt>,
+    /// How many more there are.
+    pub more_doubtful: u64,
 }
 
 impl RegisterReport {
@@ -52,6 +76,8 @@ impl RegisterReport {
             consistent_with: None,
             faults: Vec::new(),
             more_faults: 0,
+            doubtful: Vec::new(),
+            more_doubtful: 0,
         }
     }
 
@@ -81,6 +107,20 @@ impl RegisterReport {
             self.more_faults += 1;
         }
     }
+
+    /// Notes a doubtful statement.
+    pub fn doubt(&mut self, doubt: Doubt) {
+        if self.doubtful.len() < DOUBTS_MAX {
+            self.doubtful.push(doubt);
+        } else {
+            self.more_doubtful += 1;
+        }
+    }
+
+    /// How many statements are doubtful.
+    fn doubts(&self) -> u64 {
+        self.doubtful.len() as u64 + self.more_doubtful
+    }
 }
 
 /// What was found of a server.
@@ -90,6 +130,8 @@ pub struct Report {
     pub url: String,
     /// True when no fault was found.
     pub verified: bool,
+    /// Statements of all registers that declarations of compromise make doubtful.
+    pub doubtful: u64,
     /// By register.
     pub registers: Vec<RegisterReport>,
 }
@@ -97,12 +139,28 @@ pub struct Report {
 impl Report {
     /// A report of a server, nothing found yet.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), verified: true, registers: Vec::new() }
+        Self { url: url.to_owned(), verified: true, doubtful: 0, registers: Vec::new() }
+    }
+
+    /// The statements that are in doubt.
+    fn doubts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for r in self.registers.iter().filter(|r| r.doubts() > 0) {
+            for Doubt { index, record, kid, since } in r.doubtful.iter().take(DOUBTS_SHOWN) {
+                write!(f, "\n{} index {index} record {record}: doubtful: ", r.register)?;
+                write!(f, "signed with {kid}, declared compromised since {since}")?;
+            }
+            let more = r.doubts().saturating_sub(DOUBTS_SHOWN as u64);
+            if more > 0 {
+                write!(f, "\n{}: {more} more doubtful statements (--json names them)", r.register)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sets the verdict; called when every register has been looked at.
     pub fn conclude(&mut self) {
         self.registers.sort_by(|a, b| a.register.cmp(&b.register));
+        self.doubtful = self.registers.iter().map(RegisterReport::doubts).sum();
         self.verified = self.registers.iter().all(|register| register.faults.is_empty());
     }
 }
@@ -118,7 +176,10 @@ impl fmt::Display for Report {
         for r in &self.registers {
             let since = r.consistent_with.map_or_else(|| "first".to_owned(), |size| size.to_string());
             let faults = r.faults.len() as u64 + r.more_faults;
-            let result = if faults == 0 { "verified".to_owned() } else { format!("FAULTS: {faults}") };
+            let mut result = if faults == 0 { "verified".to_owned() } else { format!("FAULTS: {faults}") };
+            if r.doubts() > 0 {
+                result = format!("{result}, {} doubtful", r.doubts());
+            }
             writeln!(
                 f,
                 "{:width$}  {:>9}  {:>9}  {:>9}  {since:>10}  {result}",
@@ -143,9 +204,16 @@ impl fmt::Display for Report {
                 write!(f, "\n{}: {} more faults", r.register, r.more_faults)?;
             }
         }
+        self.doubts(f)?;
         let entries: u64 = self.registers.iter().map(|r| r.entries).sum();
         let bodies: u64 = self.registers.iter().map(|r| r.bodies).sum();
         let verdict = if self.verified { "verified" } else { "SOMETHING IS WRONG" };
-        write!(f, "\n{verdict}: {} registers, {entries} entries, {bodies} bodies", self.registers.len())
+        let doubtful =
+            if self.doubtful > 0 { format!(", {} doubtful", self.doubtful) } else { String::new() };
+        write!(
+            f,
+            "\n{verdict}{doubtful}: {} registers, {entries} entries, {bodies} bodies",
+            self.registers.len()
+        )
     }
 }
