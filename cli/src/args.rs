@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use proofs::note::VerifierKey;
 use proofs::slug::Slug;
+use proofs::time::Timestamp;
 
 /// Where the store is when nothing is said.
 pub const DATA_DEFAULT: &str = "reestr-data";
@@ -216,6 +218,51 @@ pub enum Keys {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// Make a new key, which the store holds, and put it in force beside the old one.
+    Rotate {
+        /// Whose key.
+        #[command(flatten)]
+        owner: KeyOwner,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// End the keys that sign a register's checkpoints beside the newest, or one of its keys.
+    Retire {
+        /// Verifier key; without it, all but the newest.
+        #[arg(value_name = "VKEY")]
+        key: Option<VerifierKey>,
+        /// The register.
+        #[arg(long, value_name = "SLUG")]
+        register: Slug,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Declare that a key was in other hands from a time on, and end it.
+    Compromised {
+        /// Thumbprint of a department's key, or verifier key of a register.
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Whose key.
+        #[command(flatten)]
+        owner: KeyOwner,
+        /// Since when, as 2026-03-01T09:00:00.000Z. The audit names everything that the key signed since.
+        #[arg(long, value_name = "TIME")]
+        since: Timestamp,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// Revoke a department's key from now on.
     Revoke {
         /// Thumbprint of the key.
@@ -231,12 +278,27 @@ pub enum Keys {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// List departments' keys and registers' verifier keys.
+    /// List all keys of departments and registers, with their terms.
     List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
         /// The store.
         #[command(flatten)]
         store: StoreArgs,
     },
+}
+
+/// Whose key.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct KeyOwner {
+    /// A department, whose key signs statements.
+    #[arg(long, value_name = "SLUG")]
+    pub department: Option<Slug>,
+    /// A register, whose key signs checkpoints.
+    #[arg(long, value_name = "SLUG")]
+    pub register: Option<Slug>,
 }
 
 /// `reestr token`.

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use api::registry::{Bootstrap, Registry};
+use api::registry::{Bootstrap, Reason, Refusal, Registry};
 use domain::platform::PLATFORM;
 use eventstore::sql::Target;
 use eventstore::{Clock, Entropy, Options, Store};
@@ -63,7 +63,7 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
 }
 
 /// Defines the registers that the engine itself keeps, where the store has none of the name: a store made by an older
-/// version has fewer. One that is there stays as its operator has it.
+/// version has fewer. One that is there stays as its operator has it, but gets the types of entries that it lacks.
 async fn define_platform(registry: &Registry) -> Result<(), Failure> {
     for definition in fixtures::registers()? {
         let said = |member: &str| definition.get(member).and_then(Value::as_str).unwrap_or_default();
@@ -73,6 +73,16 @@ async fn define_platform(registry: &Registry) -> Result<(), Failure> {
         let slug: Slug =
             said("slug").parse().map_err(|error| Failure::because("a fixture's slug", &error))?;
         if registry.knowledge().definitions.current(&slug).is_some() {
+            match registry.supplement_register(&definition).await {
+                Err(Refusal { reason: Reason::NoKeyHeld(_), .. }) => {
+                    tracing::warn!(register = %slug, "the platform's key is not held here, so that its own register lacks new types of entries");
+                }
+                Err(error) => {
+                    let what = format!("the register {slug} cannot get the types of entries that it lacks");
+                    return Err(Failure::because(&what, &error));
+                }
+                Ok(_) => {}
+            }
             continue;
         }
         let made = registry.define_register(definition).await;

@@ -121,7 +121,7 @@ pub async fn execute<A: Aggregate, C: Codec<A>>(
         entries.push(codec.encode(record, version, event, &conditions.metadata)?);
     }
     let Conditions { guards, idempotency, .. } = conditions;
-    Ok(store.submit(Submission { entries, guards, idempotency, opens: vec![] }).await?)
+    Ok(store.submit(Submission { entries, guards, idempotency, ..Submission::default() }).await?)
 }
 
 /// A record's events as `cqrs_es` wants them.

@@ -1,8 +1,8 @@
 //! Rows of `log`: the heads of registers' trees.
 
 use proofs::hash::Hash;
-use proofs::key::Kid;
 use proofs::merkle::Frontier;
+use proofs::note::VerifierKey;
 use proofs::slug::Slug;
 
 use crate::args;
@@ -12,13 +12,12 @@ use crate::sql::{Db, Row};
 use crate::store::{SHARD, Store};
 
 /// The columns that [`read`] wants.
-pub(crate) const COLUMNS: &str = "register, size, root, frontier, checkpoint, recorded_at, kid, vkey";
+pub(crate) const COLUMNS: &str = "register, size, root, frontier, checkpoint, recorded_at, vkey, older_vkeys";
 
 /// A head with what the appender needs beside it.
 pub(crate) struct Head {
     pub log: LogHead,
     pub frontier: Frontier,
-    pub kid: Kid,
 }
 
 pub(crate) fn read(row: &Row) -> Result<Head, StoreError> {
@@ -31,15 +30,29 @@ pub(crate) fn read(row: &Row) -> Result<Head, StoreError> {
     let peaks = peaks.map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
     let frontier = Frontier::from_parts(size, peaks)
         .map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
+    let older_keys = older(&row.text("older_vkeys").map_err(corrupt)?);
+    let older_keys =
+        older_keys.ok_or_else(|| StoreError::corrupt("log", "older_vkeys", key(), "is no list of keys"))?;
     let log = LogHead {
         size,
         root: row.hash("root").map_err(corrupt)?,
         checkpoint: row.text("checkpoint").map_err(corrupt)?,
         recorded_at: row.opt_time("recorded_at").map_err(corrupt)?,
         key: row.parse("vkey").map_err(corrupt)?,
+        older_keys,
         register: register.clone(),
     };
-    Ok(Head { log, frontier, kid: row.parse("kid").map_err(corrupt)? })
+    Ok(Head { log, frontier })
+}
+
+/// Keys have no space in them.
+fn older(text: &str) -> Option<Vec<VerifierKey>> {
+    text.split_ascii_whitespace().map(|key| key.parse().ok()).collect()
+}
+
+/// The text that [`read`] reads.
+pub(crate) fn older_text(keys: &[VerifierKey]) -> String {
+    keys.iter().map(VerifierKey::to_string).collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) async fn all(db: &Db) -> Result<Vec<Head>, StoreError> {

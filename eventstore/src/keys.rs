@@ -75,6 +75,12 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
+    /// Is a key kept for this owner and purpose?
+    pub async fn keeps(&self, owner: &str, purpose: &str, kid: &Kid) -> Result<bool, StoreError> {
+        let sql = "SELECT kid FROM signing_key WHERE owner = $1 AND purpose = $2 AND kid = $3 LIMIT 1";
+        Ok(self.db().fetch_optional(sql, args![owner, purpose, kid]).await?.is_some())
+    }
+
     /// The key of an identifier.
     pub async fn key_by_kid(&self, kid: &Kid) -> Result<Option<Arc<dyn Signer>>, StoreError> {
         let sql = "SELECT kid, seed FROM signing_key WHERE kid = $1 LIMIT 1";

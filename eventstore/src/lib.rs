@@ -42,8 +42,8 @@ pub use error::{AppendError, StoreError};
 pub use keys::{CHECKPOINT, STATEMENT, TOKEN};
 pub use metrics::{AppendMetrics, Histogram};
 pub use model::{
-    Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, LogHead, NUMBER_BYTES_MAX, NewEntry, NewLog,
-    SUBMISSION_ENTRIES_MAX, StoredEntry, Submission,
+    Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, KeyChange, LogHead, NUMBER_BYTES_MAX,
+    NewEntry, NewLog, Rekey, SUBMISSION_ENTRIES_MAX, StoredEntry, Submission,
 };
 pub use past::Placed;
 pub use reader::{READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};

@@ -26,6 +26,8 @@ pub struct Submission {
     pub entries: Vec<NewEntry>,
     /// Logs to open before the entries.
     pub opens: Vec<NewLog>,
+    /// Changes of the keys that sign logs' checkpoints: what entries of the submission tell of. The logs concerned are signed anew.
+    pub rekeys: Vec<Rekey>,
     /// Records that must still be at these versions: what the decision rested on.
     pub guards: Vec<Guard>,
     /// Makes a retry give the earlier answer.
@@ -52,6 +54,24 @@ pub struct NewLog {
     pub register: Slug,
     /// Its key, whose private half the store keeps already for the register's checkpoints.
     pub key: PublicKey,
+}
+
+/// A change of the keys that sign a log's checkpoints.
+#[derive(Debug, Clone)]
+pub struct Rekey {
+    /// The register.
+    pub register: Slug,
+    /// What changes.
+    pub change: KeyChange,
+}
+
+/// What changes in a log's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyChange {
+    /// This key signs too, as the newest. The store keeps its private half already.
+    Add(VerifierKey),
+    /// This key signs no more. One that signs no more already changes nothing; a log's last key stays.
+    End(VerifierKey),
 }
 
 /// A record that must be at a version (0 = must not exist) before the submission's own entries.
@@ -142,6 +162,15 @@ pub struct LogHead {
     pub checkpoint: String,
     /// When its last entry was recorded; none while it is empty.
     pub recorded_at: Option<Timestamp>,
-    /// The key that verifies its checkpoints.
+    /// The newest key that signs its checkpoints.
     pub key: VerifierKey,
+    /// The others that sign them, the newest first.
+    pub older_keys: Vec<VerifierKey>,
+}
+
+impl LogHead {
+    /// All keys that sign its checkpoints, the newest first.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
+        std::iter::once(&self.key).chain(&self.older_keys)
+    }
 }

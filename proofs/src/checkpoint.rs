@@ -1,5 +1,7 @@
 //! Checkpoints (C2SP tlog-checkpoint): a log's size and root, signed.
 
+use std::borrow::Borrow;
+
 use crate::encoding;
 use crate::hash::Hash;
 use crate::note::{self, KeyType, NoteError, NoteSigner, SignedNote, VerifierKey};
@@ -71,11 +73,16 @@ impl Checkpoint {
 
     /// The signed note, as served. The signer's name must be the origin.
     pub fn sign(&self, signer: &NoteSigner) -> Result<String, CheckpointError> {
+        self.sign_all(std::slice::from_ref(signer))
+    }
+
+    /// The note, signed by each of several, such as the old and the new key of a log. Their names must be the origin.
+    pub fn sign_all<S: Borrow<NoteSigner>>(&self, signers: &[S]) -> Result<String, CheckpointError> {
         self.check_lines()?;
-        if signer.name() != self.origin {
+        if signers.iter().any(|signer| signer.borrow().name() != self.origin) {
             return Err(CheckpointError::Origin);
         }
-        Ok(note::sign(&self.to_text(), std::slice::from_ref(signer))?.to_string())
+        Ok(note::sign(&self.to_text(), signers)?.to_string())
     }
 }
 

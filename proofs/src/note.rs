@@ -4,6 +4,7 @@ mod cosigner;
 
 pub use cosigner::Cosigner;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -228,7 +229,7 @@ impl NoteSigner {
 }
 
 /// Signs a text with each of the signers, of whom there is at least one.
-pub fn sign(text: &str, signers: &[NoteSigner]) -> Result<SignedNote, NoteError> {
+pub fn sign<S: Borrow<NoteSigner>>(text: &str, signers: &[S]) -> Result<SignedNote, NoteError> {
     check_text(text)?;
     if signers.is_empty() {
         return Err(NoteError::NotSigned);
@@ -236,6 +237,7 @@ pub fn sign(text: &str, signers: &[NoteSigner]) -> Result<SignedNote, NoteError>
     let signatures = signers
         .iter()
         .map(|signer| {
+            let signer: &NoteSigner = signer.borrow();
             let signature = signed(&signer.key, text.as_bytes())?.to_vec();
             Ok(NoteSignature { name: signer.name.clone(), id: signer.verifier().id(), signature })
         })

@@ -12,6 +12,7 @@ mod feeds;
 mod liar;
 mod living;
 mod outsider;
+mod rotation;
 mod rsf;
 mod servers;
 mod shared;

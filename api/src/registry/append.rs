@@ -151,6 +151,7 @@ impl Registry {
         let decided = off_async(many, move || decide(&ground, &deciding, records)).await??;
         self.check_persons(&request.register, entries, knowledge).await?;
         self.check_rules(&request.register, entries, knowledge).await?;
+        let rekeys = self.rekeys(&request.register, entries, knowledge).await?;
         let entries_new = self.signed(request, entries, &decided, knowledge).await?;
         let numbered: Vec<usize> = entries_new
             .iter()
@@ -158,7 +159,7 @@ impl Registry {
             .filter_map(|(at, entry)| entry.number.as_ref().map(|_| at))
             .collect();
         let submission =
-            Submission { entries: entries_new, opens, guards, idempotency: idempotency.cloned() };
+            Submission { entries: entries_new, opens, rekeys, guards, idempotency: idempotency.cloned() };
         match self.store().submit(submission).await {
             Ok(appended) if appended.iter().any(|appended| appended.replayed) => {
                 Ok(self.outcomes(appended).await?)

@@ -13,6 +13,7 @@ use proofs::note::{KeyType, VerifierKey};
 use proofs::signer::Signer;
 use proofs::slug::{EntryType, Slug};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::decide::Parsed;
 use super::knowledge::Knowledge;
@@ -65,7 +66,7 @@ impl Registry {
             key: "root of trust".to_owned(),
             digest: [0; 32],
         });
-        let submission = Submission { entries, opens, guards: Vec::new(), idempotency };
+        let submission = Submission { entries, opens, idempotency, ..Submission::default() };
         self.store().submit(submission).await.map_err(super::append::known)?;
         self.refresh().await?;
         Ok(())
@@ -93,7 +94,31 @@ impl Registry {
             }
             None => (None, DEFINED, json!({ "slug": definition.slug, "definition": document })),
         };
-        self.append_as_platform(REGISTERS, record, entry_type, body).await
+        self.append_as_platform(REGISTERS, (record, None), entry_type, body).await
+    }
+
+    /// Adds to a register the types of entries that a newer version of the engine knows and its definition lacks; nothing when it
+    /// lacks none, or is not there.
+    pub async fn supplement_register(&self, document: &Value) -> Result<Change, Refusal> {
+        for _ in 1..RACES_MAX {
+            match self.supplement(document).await {
+                // Another server did it at the same moment.
+                Err(Refusal { reason: Reason::Version { .. }, .. }) => {}
+                result => return result,
+            }
+        }
+        self.supplement(document).await
+    }
+
+    async fn supplement(&self, document: &Value) -> Result<Change, Refusal> {
+        let newer = Definition::from_json(document).map_err(Reason::Rules)?;
+        let knowledge = self.refresh().await?;
+        let current = knowledge.definitions.current(&newer.slug).filter(|current| !current.closed);
+        let Some(current) = current else { return Ok(Change::None) };
+        let Some(definition) = current.definition.supplemented(&newer) else { return Ok(Change::None) };
+        let body = domain::register::body(&definition, &current.key);
+        let at = (Some(current.record), Some(current.version + 1));
+        self.append_as_platform(REGISTERS, at, REDEFINED, body).await
     }
 
     /// Establishes a department, with a key that the platform makes and holds; one that exists is left as it is.
@@ -113,19 +138,19 @@ impl Registry {
         if known.is_some_and(|slug: Slug| knowledge.departments.get(&slug).is_some()) {
             return Ok(Change::None);
         }
-        self.append_as_platform(DEPARTMENTS, None, ESTABLISHED, document).await
+        self.append_as_platform(DEPARTMENTS, (None, None), ESTABLISHED, document).await
     }
 
     async fn append_as_platform(
         &self,
         register: &str,
-        record: Option<uuid::Uuid>,
+        (record, version): (Option<Uuid>, Option<u64>),
         entry_type: &str,
         body: Value,
     ) -> Result<Change, Refusal> {
         let entry = EntryRequest::Platform {
             record,
-            version: None,
+            version,
             entry_type: name(entry_type)?,
             effective_at: None,
             body,
@@ -137,8 +162,8 @@ impl Registry {
         Ok(outcomes.into_iter().next().map_or(Change::None, |outcome| Change::Appended(Box::new(outcome))))
     }
 
-    /// Gives the entries that make a register or a department the key that the platform makes for them, where the caller
-    /// brings none.
+    /// Gives the entries that make a register or a department, or add a key to one, the key that the platform makes for them,
+    /// where the caller brings none.
     pub(super) async fn complete(
         &self,
         register: &Slug,
@@ -148,7 +173,12 @@ impl Registry {
             return Ok(entries);
         }
         for entry in &mut entries {
-            let EntryRequest::Platform { entry_type, body, .. } = entry else { continue };
+            let EntryRequest::Platform { record, entry_type, body, .. } = entry else { continue };
+            let brings_none = body.is_object() && body.get("key").is_none();
+            if brings_none && let Some(key) = self.next_key(register, *record, entry_type.as_str()).await? {
+                body["key"] = key;
+                continue;
+            }
             let makes = [DEFINED, ESTABLISHED].contains(&entry_type.as_str());
             let Some(owner) = body["slug"].as_str().and_then(|slug| slug.parse::<Slug>().ok()) else {
                 continue;
@@ -248,7 +278,7 @@ impl Registry {
         Ok(self.store().keep_key(owner, purpose).await?)
     }
 
-    fn verifier(&self, register: &Slug, key: &dyn Signer) -> Result<VerifierKey, Refusal> {
+    pub(super) fn verifier(&self, register: &Slug, key: &dyn Signer) -> Result<VerifierKey, Refusal> {
         VerifierKey::new(&self.store().origin(register), KeyType::Ed25519, key.public())
             .map_err(|error| Reason::Corrupt(format!("the log's name: {error}")).into())
     }

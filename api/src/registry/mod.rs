@@ -12,6 +12,7 @@ mod bootstrap;
 mod decide;
 mod digest;
 mod entries;
+mod keys;
 mod knowledge;
 mod persons;
 mod refusal;

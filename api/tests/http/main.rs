@@ -17,6 +17,7 @@ mod feeds;
 mod founding;
 mod hygiene;
 mod issuers;
+mod keys;
 mod notifications;
 mod oauth;
 mod past;

@@ -103,3 +103,87 @@ pub fn check(log: &Log, trust: &Trust, report: &mut RegisterReport) -> Option<Pi
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::EntryView;
+    use proofs::hash::EMPTY_ROOT;
+    use proofs::key::PrivateKey;
+    use proofs::note::NoteSigner;
+    use proofs::time::Timestamp;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NAME: &str = "registers.example.gov/registers/permits";
+
+    fn signer(seed: u8) -> NoteSigner {
+        NoteSigner::new(NAME, PrivateKey::from_seed(&[seed; 32])).unwrap()
+    }
+
+    /// A register that is defined with the key 1, gets the key 2, and then has what these entries say of its keys.
+    fn keys(later: &[(&str, u8)]) -> RegisterKeys {
+        let at = Timestamp::from_millis(1_000);
+        let mut keys = RegisterKeys::first(signer(1).verifier(), at);
+        for (entry_type, seed) in [&[("key-added", 2)], later].concat() {
+            let body = json!({"key": signer(seed).verifier().to_string(), "since": at.to_string()});
+            let (register, issuer) = ("registers".parse().unwrap(), "platform".parse().unwrap());
+            keys.step(&EntryView {
+                register: &register,
+                record: Uuid::nil(),
+                version: 2,
+                entry_type: &entry_type.parse().unwrap(),
+                effective_at: at,
+                recorded_at: at,
+                issuer: &issuer,
+                position: 0,
+                body: Some(&body),
+            })
+            .unwrap();
+        }
+        keys
+    }
+
+    fn note(signers: &[u8]) -> String {
+        let signers: Vec<_> = signers.iter().map(|seed| signer(*seed)).collect();
+        let checkpoint =
+            Checkpoint { origin: NAME.to_owned(), size: 0, root: EMPTY_ROOT, extensions: vec![] };
+        checkpoint.sign_all(&signers).unwrap()
+    }
+
+    /// Whose the checkpoint is, or the rule that it breaks.
+    fn judged(note: String, keys: &RegisterKeys) -> Result<VerifierKey, &'static str> {
+        let head = Head::parse(note, String::new(), &"permits".parse().unwrap()).unwrap();
+        head.signer(keys).map_err(|fault| fault.rule)
+    }
+
+    #[test]
+    fn one_key_in_force_is_enough_and_the_newest_is_kept() {
+        let overlap = keys(&[]);
+        assert_eq!(judged(note(&[2, 1]), &overlap), Ok(signer(2).verifier()));
+        assert_eq!(judged(note(&[1]), &overlap), Ok(signer(1).verifier()));
+        assert_eq!(judged(note(&[3]), &overlap), Err("checkpoint-key"));
+        for ended in [keys(&[("key-retired", 1)]), keys(&[("key-compromised", 1)])] {
+            assert_eq!(judged(note(&[2, 1]), &ended), Ok(signer(2).verifier()));
+            assert_eq!(judged(note(&[1]), &ended), Err("checkpoint-key"));
+        }
+    }
+
+    #[test]
+    fn a_false_line_of_a_key_in_force_spoils_the_note() {
+        let (good, other) = (note(&[2, 1]), note(&[1]));
+        let lines: Vec<&str> = good.lines().collect();
+        let line = lines.iter().rposition(|line| line.starts_with("— ")).unwrap();
+        // The last line of another text, by the same key.
+        let forged = SignedNote::parse(&other).unwrap();
+        assert_eq!(forged.signatures().len(), 1);
+        let mut signature = forged.signatures()[0].clone();
+        signature.signature[10] ^= 1;
+        let mut note = SignedNote::parse(&[&lines[..line], &[""]].concat().join("\n")).unwrap();
+        note.push(signature);
+        assert_eq!(judged(note.to_string(), &keys(&[])), Err("checkpoint-signature"));
+        // Of a key that is over, nobody asks.
+        assert_eq!(judged(note.to_string(), &keys(&[("key-retired", 1)])), Ok(signer(2).verifier()));
+    }
+}

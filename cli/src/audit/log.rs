@@ -39,14 +39,14 @@ impl Log {
             Ok(head) => log.head = Some(head),
             Err(detail) => log.faults.push(log_fault("checkpoint-signature", detail)),
         }
-        if let (Some(head), Some(kept)) = (&log.head, &log.kept) {
-            if head.checkpoint.size < kept.checkpoint.size {
-                let detail = format!(
-                    "the register has {} entries; at the last audit it had {}",
-                    head.checkpoint.size, kept.checkpoint.size
-                );
-                log.faults.push(log_fault("consistency", detail));
-            }
+        if let (Some(head), Some(kept)) = (&log.head, &log.kept)
+            && head.checkpoint.size < kept.checkpoint.size
+        {
+            let detail = format!(
+                "the register has {} entries; at the last audit it had {}",
+                head.checkpoint.size, kept.checkpoint.size
+            );
+            log.faults.push(log_fault("consistency", detail));
         }
         Ok(log)
     }

@@ -71,7 +71,11 @@ pub async fn verify(
 }
 
 /// Both registers as of one moment, folded.
-async fn folded(fetch: &Source, pins: &Pins, progress: Progress) -> Result<(Read, Read, Trust), CouldNotCheck> {
+async fn folded(
+    fetch: &Source,
+    pins: &Pins,
+    progress: Progress,
+) -> Result<(Read, Read, Trust), CouldNotCheck> {
     let (departments, registers) = at_rest(fetch, pins).await?;
     let bar = progress.bar("platform entries", departments.size() + registers.size());
     let mut departments = read(fetch, departments).await?;

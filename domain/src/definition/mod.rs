@@ -7,6 +7,7 @@ pub(crate) mod body;
 mod check;
 mod kinds;
 mod provided;
+mod supplement;
 
 use std::sync::{Arc, OnceLock};
 

@@ -352,3 +352,32 @@ fn each_way_to_write_a_number_is_the_whole_number() {
         assert_eq!(definition.number_matches(number), right, "{number}");
     }
 }
+
+/// What an older version recorded gets the types that it lacks; what its keeper changed stays.
+#[test]
+fn a_definition_of_an_older_version_is_supplemented_once() {
+    let newer = Definition::from_json(&crate::testing::fixture("registers")).unwrap();
+    let mut older = newer.to_json();
+    older["title"]["en"] = json!("Kept as the operator has it");
+    older["types"].as_array_mut().unwrap().retain(|rule| !rule["type"].as_str().unwrap().starts_with("key-"));
+    older["defs"].as_object_mut().unwrap().remove("vkey");
+    for rule in older["types"].as_array_mut().unwrap() {
+        rule["schema"]["properties"].as_object_mut().unwrap().remove("key");
+    }
+    older["types"][0]["schema"]["required"] = json!(["slug", "definition"]);
+    older["types"][1]["schema"]["required"] = json!(["slug", "definition"]);
+    let older = Definition::from_json(&older).unwrap();
+    let supplemented = Definition::from_json(&older.supplemented(&newer).unwrap()).unwrap();
+    assert_eq!(supplemented.title.en, "Kept as the operator has it");
+    assert_eq!(supplemented.types.len(), newer.types.len());
+    assert_eq!(
+        supplemented.entry_type("key-added").unwrap().schema,
+        newer.entry_type("key-added").unwrap().schema
+    );
+    assert_eq!(
+        supplemented.entry_type("defined").unwrap().schema,
+        older.entry_type("defined").unwrap().schema
+    );
+    assert_eq!(supplemented.supplemented(&newer), None);
+    assert_eq!(newer.supplemented(&older), None);
+}

@@ -10,7 +10,7 @@ use crate::model::{
 
 pub(super) fn submission(submission: &Submission) -> Result<(), AppendError> {
     let entries = submission.entries.len();
-    if entries == 0 && submission.opens.is_empty() {
+    if entries == 0 && (submission.opens.is_empty() || !submission.rekeys.is_empty()) {
         return invalid("it has no entries");
     }
     if entries > SUBMISSION_ENTRIES_MAX {

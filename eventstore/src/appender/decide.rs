@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::lookup::{Facts, KeyName, Signers};
 use crate::error::{AppendError, StoreError};
-use crate::model::{Appended, NewEntry, Submission};
+use crate::model::{Appended, KeyChange, NewEntry, Rekey, Submission};
 
 /// What is to be written, and what to tell whom.
 pub(super) struct Decided {
@@ -30,7 +30,7 @@ pub(super) struct Decided {
     pub entries: Vec<Accepted>,
     pub numbers: Vec<(Slug, String, Uuid)>,
     pub keys: Vec<UsedKey>,
-    /// Logs that were opened or extended.
+    /// Logs that were opened, extended, or signed anew because their keys changed.
     pub logs: Vec<Touched>,
 }
 
@@ -57,14 +57,16 @@ pub(super) struct Touched {
     pub size_before: u64,
     pub new_hashes: Vec<Hash>,
     pub frontier: Frontier,
+    /// The newest key that signs it, and the others, the newest first.
     pub key: VerifierKey,
+    pub older_keys: Vec<VerifierKey>,
     pub root: Hash,
     pub checkpoint: String,
 }
 
 struct Log {
     frontier: Frontier,
-    signer: Arc<NoteSigner>,
+    signers: Vec<Arc<NoteSigner>>,
     opened: bool,
     size_before: u64,
     new_hashes: Vec<Hash>,
@@ -74,7 +76,9 @@ struct Log {
 /// What one submission would change, until it is known to be taken.
 #[derive(Default)]
 struct Changes {
-    opened: Vec<(Slug, Arc<NoteSigner>)>,
+    opened: Vec<Slug>,
+    /// The signers of logs that are opened, or get others.
+    signers: HashMap<Slug, Vec<Arc<NoteSigner>>>,
     records: HashMap<Uuid, (Slug, u64)>,
     numbers: HashMap<(Slug, String), Uuid>,
 }
@@ -97,8 +101,8 @@ pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Re
     let before = facts.position;
     let logs = facts.logs.into_iter().map(|(register, log)| {
         let size_before = log.frontier.size();
-        let (frontier, signer) = (log.frontier, log.signer);
-        let log = Log { frontier, signer, opened: false, size_before, new_hashes: vec![], touched: false };
+        let (frontier, signers) = (log.frontier, log.signers);
+        let log = Log { frontier, signers, opened: false, size_before, new_hashes: vec![], touched: false };
         (register, log)
     });
     let mut state = State {
@@ -139,6 +143,9 @@ impl State {
         for open in &submission.opens {
             self.open(&open.register, &open.key, &mut changes)?;
         }
+        for rekey in &submission.rekeys {
+            self.rekey(rekey, &mut changes)?;
+        }
         for new in &submission.entries {
             self.check(new, &mut changes)?;
         }
@@ -146,21 +153,49 @@ impl State {
     }
 
     fn open(&self, register: &Slug, key: &PublicKey, changes: &mut Changes) -> Result<(), AppendError> {
-        if self.logs.contains_key(register) || changes.opened.iter().any(|(slug, ..)| slug == register) {
+        if self.logs.contains_key(register) || changes.opened.contains(register) {
             return Err(AppendError::LogExists { register: register.clone() });
         }
+        let signer = self.kept(register, key)?;
+        changes.opened.push(register.clone());
+        changes.signers.insert(register.clone(), vec![signer]);
+        Ok(())
+    }
+
+    /// The signer of a key that no log has yet.
+    fn kept(&self, register: &Slug, key: &PublicKey) -> Result<Arc<NoteSigner>, AppendError> {
         let name = (register.clone(), key.kid());
-        let signer = self.openers.get(&name).ok_or_else(|| {
+        self.openers.get(&name).cloned().ok_or_else(|| {
             AppendError::Invalid(format!("no key {} is kept here for the checkpoints of {register}", name.1))
-        })?;
-        changes.opened.push((register.clone(), signer.clone()));
+        })
+    }
+
+    fn rekey(&self, Rekey { register, change }: &Rekey, changes: &mut Changes) -> Result<(), AppendError> {
+        let before = changes.signers.get(register).or_else(|| Some(&self.logs.get(register)?.signers));
+        let mut signers =
+            before.cloned().ok_or_else(|| AppendError::UnknownLog { register: register.clone() })?;
+        match change {
+            KeyChange::Add(key) => {
+                let signer = self.kept(register, key.key())?;
+                if signer.verifier() != *key || signers.iter().any(|one| one.verifier() == *key) {
+                    let why = format!("{key} is not a new key of the log of {register}");
+                    return Err(AppendError::Invalid(why));
+                }
+                signers.insert(0, signer);
+            }
+            KeyChange::End(key) => signers.retain(|one| one.verifier() != *key),
+        }
+        if signers.is_empty() {
+            return Err(AppendError::Invalid(format!("the log of {register} would be left without a key")));
+        }
+        changes.signers.insert(register.clone(), signers);
         Ok(())
     }
 
     fn check(&self, new: &NewEntry, changes: &mut Changes) -> Result<(), AppendError> {
         let statement = new.statement.statement();
         let (register, record) = (&statement.register, statement.record);
-        if !self.logs.contains_key(register) && !changes.opened.iter().any(|(slug, ..)| slug == register) {
+        if !self.logs.contains_key(register) && !changes.opened.contains(register) {
             return Err(AppendError::UnknownLog { register: register.clone() });
         }
         let found = match changes.records.get(&record).or_else(|| self.records.get(&record)) {
@@ -191,16 +226,21 @@ impl State {
 
     /// Takes a submission that nothing stands against.
     fn take(&mut self, submission: Submission, changes: Changes) -> Vec<Appended> {
-        for (register, signer) in changes.opened {
+        for register in changes.opened {
             let log = Log {
                 frontier: Frontier::new(),
-                signer,
+                signers: vec![],
                 opened: true,
                 size_before: 0,
                 new_hashes: vec![],
                 touched: true,
             };
             self.logs.insert(register, log);
+        }
+        for (register, signers) in changes.signers {
+            if let Some(log) = self.logs.get_mut(&register) {
+                (log.signers, log.touched) = (signers, true);
+            }
         }
         self.records.extend(changes.records);
         let claims =
@@ -271,9 +311,13 @@ impl State {
 /// Signs the log's new checkpoint.
 fn touched(register: Slug, log: Log) -> Result<Touched, StoreError> {
     let root = log.frontier.root();
-    let origin = log.signer.name().to_owned();
+    let (newest, older) = log
+        .signers
+        .split_first()
+        .ok_or_else(|| StoreError::Internal(format!("nobody signs the checkpoint of {register}")))?;
+    let origin = newest.name().to_owned();
     let checkpoint = Checkpoint { origin, size: log.frontier.size(), root, extensions: vec![] };
-    let checkpoint = checkpoint.sign(&log.signer).map_err(|error| match error {
+    let checkpoint = checkpoint.sign_all(&log.signers).map_err(|error| match error {
         CheckpointError::Note(NoteError::Signer(why)) => {
             StoreError::Signer { what: format!("the checkpoint of {register}"), why }
         }
@@ -285,7 +329,8 @@ fn touched(register: Slug, log: Log) -> Result<Touched, StoreError> {
         size_before: log.size_before,
         new_hashes: log.new_hashes,
         frontier: log.frontier,
-        key: log.signer.verifier(),
+        key: newest.verifier(),
+        older_keys: older.iter().map(|signer| signer.verifier()).collect(),
         root,
         checkpoint,
     })

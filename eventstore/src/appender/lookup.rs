@@ -15,7 +15,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::heads;
 use crate::keys;
-use crate::model::{Appended, Submission};
+use crate::model::{Appended, KeyChange, Submission};
 use crate::replay;
 use crate::sql::{Col, Dialect, JsonRows, Row, Tx, rows};
 use crate::store::SHARD;
@@ -30,7 +30,7 @@ pub(super) struct Facts {
     pub position: u64,
     pub recorded_at: Timestamp,
     pub logs: HashMap<Slug, LogFacts>,
-    /// Signers of logs that are to be opened, if their keys are kept here.
+    /// Signers of logs that are to be opened, and those to be added to a log, if their keys are kept here.
     pub openers: Signers,
     /// Where a record lives and its version.
     pub records: HashMap<Uuid, (Slug, u64)>,
@@ -41,13 +41,14 @@ pub(super) struct Facts {
 
 pub(super) struct LogFacts {
     pub frontier: Frontier,
-    pub signer: Arc<NoteSigner>,
+    /// The newest first.
+    pub signers: Vec<Arc<NoteSigner>>,
 }
 
 impl Facts {
     /// Are all checkpoints signed in this process?
     pub(super) fn signs_locally(&self) -> bool {
-        let heads = self.logs.values().map(|log| &log.signer);
+        let heads = self.logs.values().flat_map(|log| &log.signers);
         heads.chain(self.openers.values()).all(|signer| signer.is_local())
     }
 }
@@ -86,7 +87,8 @@ async fn logs(
 ) -> Result<(HashMap<Slug, LogFacts>, Signers), StoreError> {
     let entries = batch.iter().flat_map(|one| &one.entries).map(|new| &new.statement.statement().register);
     let opens = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register);
-    let wanted: BTreeSet<&Slug> = entries.chain(opens).collect();
+    let rekeys = batch.iter().flat_map(|one| &one.rekeys).map(|rekey| &rekey.register);
+    let wanted: BTreeSet<&Slug> = entries.chain(opens).chain(rekeys).collect();
     let mut slugs = JsonRows::new();
     for register in &wanted {
         slugs.push(args![*register]);
@@ -94,24 +96,38 @@ async fn logs(
     let sql = logs_sql(tx.dialect());
     let found = tx.fetch_all(&sql, args![slugs, SHARD]).await?;
     let found = found.iter().map(heads::read).collect::<Result<Vec<_>, _>>()?;
-    let opens = batch.iter().flat_map(|one| &one.opens).map(|open| (open.register.clone(), open.key.kid()));
-    let opens: BTreeSet<(Slug, Kid)> = opens.collect();
-    let heads = found.iter().map(|head| (head.log.register.clone(), head.kid.clone()));
+    let opens: BTreeSet<(Slug, Kid)> = batch.iter().flat_map(new_keys).collect();
+    let heads = found.iter().flat_map(names);
     let missing: BTreeSet<_> =
         heads.chain(opens.iter().cloned()).filter(|name| !signers.contains_key(name)).collect();
     if !missing.is_empty() {
         load_signers(tx, &missing, log_name, signers).await?;
     }
     let fact = |head: heads::Head| {
-        let name = (head.log.register, head.kid);
-        let signer = signers
-            .get(&name)
-            .ok_or_else(|| StoreError::corrupt("log", "kid", &name.0, "the key is not kept here"))?;
-        Ok((name.0, LogFacts { frontier: head.frontier, signer: signer.clone() }))
+        let kept = names(&head).map(|name| signers.get(&name).cloned()).collect::<Option<Vec<_>>>();
+        let register = head.log.register;
+        let kept =
+            kept.ok_or_else(|| StoreError::corrupt("log", "vkey", &register, "the key is not kept here"))?;
+        Ok((register, LogFacts { frontier: head.frontier, signers: kept }))
     };
     let logs = found.into_iter().map(fact).collect::<Result<_, StoreError>>()?;
     let opener = |name: (Slug, Kid)| signers.get(&name).cloned().map(|signer| (name, signer));
     Ok((logs, opens.into_iter().filter_map(opener).collect()))
+}
+
+/// The names of a log's signers, the newest first.
+fn names(head: &heads::Head) -> impl Iterator<Item = (Slug, Kid)> {
+    head.log.keys().map(|key| (head.log.register.clone(), key.key().kid()))
+}
+
+/// The names of signers that no log has yet.
+fn new_keys(one: &Submission) -> impl Iterator<Item = (Slug, Kid)> {
+    let opens = one.opens.iter().map(|open| (open.register.clone(), open.key.kid()));
+    let added = one.rekeys.iter().filter_map(|rekey| match &rekey.change {
+        KeyChange::Add(key) => Some((rekey.register.clone(), key.key().kid())),
+        KeyChange::End(_) => None,
+    });
+    opens.chain(added)
 }
 
 async fn load_signers(

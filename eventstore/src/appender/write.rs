@@ -6,6 +6,7 @@ use super::decide::{Accepted, Decided, Touched};
 use super::tiles::FullTile;
 use crate::args;
 use crate::error::StoreError;
+use crate::heads::older_text;
 use crate::listen::CHANNEL;
 use crate::sql::{Col, JsonRows, Tx, TxInner, rows};
 use crate::store::SHARD;
@@ -49,9 +50,9 @@ fn peaks(log: &Touched) -> Vec<u8> {
     log.frontier.peaks().iter().flat_map(|peak| peak.0).collect()
 }
 
-/// A log that is only opened has no last entry.
+/// A log that is only opened, or only signed anew, has no new last entry.
 fn log_recorded_at(decided: &Decided, log: &Touched) -> Option<i64> {
-    (log.frontier.size() > 0).then(|| decided.recorded_at.millis())
+    (!log.new_hashes.is_empty()).then(|| decided.recorded_at.millis())
 }
 
 async fn entries(tx: &mut Transaction<'static, Sqlite>, decided: &Decided) -> Result<(), StoreError> {
@@ -144,7 +145,8 @@ async fn full_tiles(tx: &mut Tx, tiles: &[FullTile]) -> Result<(), StoreError> {
 
 async fn heads(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
     for log in &decided.logs {
-        let sql = "UPDATE log SET size = $3, root = $4, frontier = $5, checkpoint = $6, recorded_at = $7
+        let sql = "UPDATE log SET size = $3, root = $4, frontier = $5, checkpoint = $6,
+                recorded_at = COALESCE($7, recorded_at), kid = $8, vkey = $9, older_vkeys = $10
             WHERE shard = $1 AND register = $2";
         let arguments = args![
             SHARD,
@@ -153,7 +155,10 @@ async fn heads(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
             &log.root,
             peaks(log),
             log.checkpoint.as_str(),
-            log_recorded_at(decided, log)
+            log_recorded_at(decided, log),
+            &log.key.key().kid(),
+            log.key.to_string(),
+            older_text(&log.older_keys)
         ];
         expect_rows("log", tx.execute(sql, arguments).await?, 1)?;
     }
@@ -188,14 +193,15 @@ WITH new_entry AS (
     INSERT INTO idempotency (shard, scope, key, digest, first_position, entries)
     SELECT $1, u.* FROM UNNEST($20::text[], $21::text[], $22::bytea[], $23::bigint[], $24::bigint[]) AS u
 ), head AS (
-    UPDATE log SET size = u.size, root = u.root, frontier = u.frontier, checkpoint = u.checkpoint, recorded_at = u.recorded_at
-    FROM UNNEST($25::text[], $26::bigint[], $27::bytea[], $28::bytea[], $29::text[], $30::bigint[])
-        AS u (register, size, root, frontier, checkpoint, recorded_at)
+    UPDATE log SET size = u.size, root = u.root, frontier = u.frontier, checkpoint = u.checkpoint,
+        recorded_at = COALESCE(u.recorded_at, log.recorded_at), kid = u.kid, vkey = u.vkey, older_vkeys = u.older_vkeys
+    FROM UNNEST($25::text[], $26::bigint[], $27::bytea[], $28::bytea[], $29::text[], $30::bigint[], $31::text[], $32::text[],
+        $33::text[]) AS u (register, size, root, frontier, checkpoint, recorded_at, kid, vkey, older_vkeys)
     WHERE log.shard = $1 AND log.register = u.register RETURNING 1
 ), place AS (
-    UPDATE shard SET position = $31, recorded_at = $32 WHERE shard = $1 AND position = $33 RETURNING 1
+    UPDATE shard SET position = $34, recorded_at = $35 WHERE shard = $1 AND position = $36 RETURNING 1
 )
-SELECT (SELECT COUNT(*) FROM head) AS heads, (SELECT COUNT(*) FROM place) AS places, pg_notify($34, $31::text)::text";
+SELECT (SELECT COUNT(*) FROM head) AS heads, (SELECT COUNT(*) FROM place) AS places, pg_notify($37, $34::text)::text";
 
 async fn all_at_once(
     tx: &mut Transaction<'static, Postgres>,
@@ -234,6 +240,9 @@ async fn all_at_once(
         .bind(list(logs, peaks))
         .bind(list(logs, |one| one.checkpoint.as_str()))
         .bind(list(logs, |one| log_recorded_at(decided, one)))
+        .bind(list(logs, |one| one.key.key().kid().to_string()))
+        .bind(list(logs, |one| one.key.to_string()))
+        .bind(list(logs, |one| older_text(&one.older_keys)))
         .bind(decided.position.cast_signed())
         .bind(decided.recorded_at.millis())
         .bind(decided.before.cast_signed())

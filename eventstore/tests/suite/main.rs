@@ -12,6 +12,7 @@ mod faults;
 mod fixture;
 mod model;
 mod past;
+mod rotation;
 mod servers;
 mod trees;
 mod triggers;

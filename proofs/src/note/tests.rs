@@ -67,7 +67,7 @@ fn what_cannot_be_signed_is_refused() {
     let signers = [signer("a.example", 1)];
     assert_eq!(sign("no newline", &signers), Err(NoteError::Text));
     assert_eq!(sign("a\rtext\n", &signers), Err(NoteError::Text));
-    assert_eq!(sign("text\n", &[]), Err(NoteError::NotSigned));
+    assert_eq!(sign::<NoteSigner>("text\n", &[]), Err(NoteError::NotSigned));
     for name in ["", "a b", "a+b", "a\u{2003}b", "a\nb"] {
         assert!(NoteSigner::new(name, PrivateKey::from_seed(&[1; 32])).is_err(), "{name:?}");
     }
