@@ -31,6 +31,9 @@ pub enum Command {
     Append(Append),
     /// Verify registers over HTTP: exit 0 verified, 1 something is wrong, 2 could not check.
     Audit(Audit),
+    /// Verify what a person was given.
+    #[command(subcommand)]
+    Verify(crate::commands::verify::Verify),
     /// Bring a register in.
     #[command(subcommand)]
     Import(Import),
@@ -149,6 +152,9 @@ pub struct Audit {
     /// Directory that keeps checkpoints and keys from one audit to the next.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// File to write all keys with their terms to, as the audit verified them: for `reestr verify receipt --keys`.
+    #[arg(long, value_name = "FILE")]
+    pub keys_out: Option<PathBuf>,
     /// File with an auditor's bearer token: the bodies that it opens are checked too.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,

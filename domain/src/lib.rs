@@ -43,6 +43,7 @@ pub mod facts;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+pub mod keyring;
 pub mod person;
 pub mod platform;
 pub mod record;

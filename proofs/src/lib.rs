@@ -31,6 +31,7 @@ mod encoding;
 pub mod hash;
 pub mod jcs;
 pub mod key;
+pub mod keyring;
 pub mod leaf;
 pub mod merkle;
 pub mod note;

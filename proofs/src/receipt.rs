@@ -1,4 +1,6 @@
 //! Receipts: proof, in one JSON document, that an entry is in a register.
+//!
+//! [`Receipt::verify`] is for programs that know which keys to ask for; [`examine`] is for people, step by step.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +18,11 @@ use crate::proof::TlogProof;
 use crate::slug::Slug;
 use crate::statement::StatementError;
 use crate::time::Timestamp;
+
+mod steps;
+pub mod text;
+
+pub use steps::{Examination, Outcome, Proven, STEPS, Step, StepName, Verdict, Witnessed, examine};
 
 /// A receipt as it is handed out. Nothing in it is to be believed before [`Self::verify`].
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod feeds;
 mod liar;
 mod living;
 mod outsider;
+mod receipt;
 mod rotation;
 mod rsf;
 mod servers;

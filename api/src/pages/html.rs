@@ -4,6 +4,9 @@ use std::fmt;
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use proofs::hash::sha256;
+
+use crate::problem::Problem;
 
 /// Nothing but our own stylesheet: no script, no frame, no form, no other host (W3C CSP level 3).
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -49,6 +52,58 @@ pub fn respond(html: impl Into<axum::body::Body>) -> Response {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+/// A page that needs nothing beside itself, and so can be kept as a file: style and script stand in it.
+pub struct Alone<'a> {
+    /// `ru` or `en`.
+    pub language: &'a str,
+    /// Its title.
+    pub title: &'a str,
+    /// Its whole stylesheet.
+    pub style: &'a str,
+    /// Its script; nothing for a page without.
+    pub script: &'a str,
+    /// Its body, as HTML.
+    pub body: &'a str,
+}
+
+impl Alone<'_> {
+    /// What the page may do (W3C CSP level 3): have this style and this script, and nothing else. It can send nothing anywhere.
+    fn policy(&self) -> String {
+        let script = match self.script {
+            "" => String::new(),
+            script => format!("script-src 'sha256-{}'; ", sha256(script.as_bytes())),
+        };
+        format!(
+            "default-src 'none'; {script}style-src 'sha256-{}'; connect-src 'none'; base-uri 'none'; form-action 'none'",
+            sha256(self.style.as_bytes())
+        )
+    }
+
+    /// The page as a response. The policy stands in the page as well: it holds when it is opened from a file.
+    pub fn respond(&self) -> Result<Response, Problem> {
+        let policy = self.policy();
+        let script = match self.script {
+            "" => String::new(),
+            script => format!("<script>{script}</script>\n"),
+        };
+        let html = format!(
+            "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
+             <style>{}</style>\n</head>\n<body>\n<main>\n{}</main>\n{script}</body>\n</html>\n",
+            self.language,
+            Escaped(self.title),
+            self.style,
+            self.body
+        );
+        let mut response = respond(html);
+        let policy = format!("{policy}; frame-ancestors 'none'");
+        let policy = HeaderValue::try_from(policy).map_err(|error| Problem::internal(&error))?;
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        Ok(response)
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ const BODY: &str = r#"<h1>Reestr</h1>
 <ul>
 <li><a href="/v1/registers">Реестры</a> и <a href="/v1/departments">ведомства</a>, которые их ведут</li>
 <li><a href="/statistics">Статистика реестров</a></li>
+<li><a href="/verify">Проверить квитанцию</a></li>
 <li><a href="/docs">Справочник программного интерфейса</a>, <a href="/v1/openapi.json">описание OpenAPI</a></li>
 <li><a href="/problems">Что означают ошибки</a></li>
 </ul>
@@ -23,6 +24,7 @@ Entries are never changed or erased, and anyone can verify that a register is wh
 <ul>
 <li><a href="/v1/registers">Registers</a> and the <a href="/v1/departments">departments</a> that keep them</li>
 <li><a href="/statistics?language=en">Statistics of registers</a></li>
+<li><a href="/verify?language=en">Verify a receipt</a></li>
 <li><a href="/docs">API reference</a>, <a href="/v1/openapi.json">OpenAPI description</a></li>
 <li><a href="/problems">What the errors mean</a></li>
 </ul>

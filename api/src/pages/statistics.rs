@@ -7,10 +7,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use projections::statistics::By;
 use proofs::slug::Slug;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::html::{self, Escaped};
+use super::language::{Language, LanguageQuery};
 use crate::http::AppState;
 use crate::http::extract::{Path, Query};
 use crate::problem::Problem;
@@ -20,24 +19,6 @@ use crate::routes::words::Title;
 
 /// As long as the figures themselves may be kept.
 const CACHED: &str = "public, max-age=60";
-
-/// In which language.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct LanguageQuery {
-    /// `ru` or `en`; Russian when nothing is said.
-    pub language: Option<String>,
-}
-
-impl LanguageQuery {
-    fn language(&self) -> Result<&'static Words, Problem> {
-        match self.language.as_deref() {
-            None | Some("ru") => Ok(&RUSSIAN),
-            Some("en") => Ok(&ENGLISH),
-            Some(_) => Err(Problem::invalid("`language` is `ru` or `en`.")),
-        }
-    }
-}
 
 /// The words of the pages.
 struct Words {
@@ -100,6 +81,13 @@ const ENGLISH: Words = Words {
 };
 
 impl Words {
+    fn asked(query: &LanguageQuery) -> Result<&'static Self, Problem> {
+        Ok(match query.language()? {
+            Language::Russian => &RUSSIAN,
+            Language::English => &ENGLISH,
+        })
+    }
+
     fn of<'a>(&self, title: &'a Title) -> &'a str {
         if self.language == "en" { &title.en } else { &title.ru }
     }
@@ -123,7 +111,7 @@ pub async fn statistics(
     State(state): State<AppState>,
     Query(query): Query<LanguageQuery>,
 ) -> Result<Response, Problem> {
-    let words = query.language()?;
+    let words = Words::asked(&query)?;
     let knowledge = state.registry().knowledge();
     let by = By { register: true, ..By::default() };
     let entries = table(&state, &knowledge, None, Asked::Entries(by)).await?;
@@ -164,7 +152,7 @@ pub async fn register(
     Path(register): Path<String>,
     Query(query): Query<LanguageQuery>,
 ) -> Result<Response, Problem> {
-    let words = query.language()?;
+    let words = Words::asked(&query)?;
     let (knowledge, found) = state.register(&register).await?;
     let definition = &found.definition;
     let title = words.of(&(&definition.title).into()).to_owned();

@@ -42,6 +42,7 @@ pub fn router(state: AppState) -> Router {
         .route("/docs", get(pages::reference::reference))
         .route("/statistics", get(pages::statistics::statistics))
         .route("/statistics/{register}", get(pages::statistics::register))
+        .route("/verify", get(pages::verify::verify))
         .route("/problems", get(pages::problems::problems))
         .route("/problems/{slug}", get(pages::problems::problem));
     described

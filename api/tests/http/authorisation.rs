@@ -147,7 +147,10 @@ fn accounts(record: &str) -> Vec<Case> {
     let citizen: Sees = |who| who == Who::Citizen;
     let one = format!("/v1/account/records/{record}");
     let history = format!("{one}/history");
+    let receipt = format!("{one}/entries/1/receipt");
     vec![
+        Case::get("/v1/account/records/{record}/entries/{version}/receipt", receipt, concerning)
+            .showing("/body", citizen),
         Case::get("/v1/account", "/v1/account".to_owned(), own).showing("/items/0/number", citizen),
         Case::get("/v1/account/records", "/v1/account/records".to_owned(), own)
             .showing("/items/0/number", citizen),

@@ -31,6 +31,7 @@ mod proactive_model;
 mod proactive_town;
 mod projections;
 mod reading;
+mod receipts;
 mod receiver;
 mod relatives;
 mod representation;

@@ -225,7 +225,8 @@ impl Fetch {
         }
     }
 
-    async fn bytes(&self, path: &str) -> Result<Vec<u8>, CouldNotCheck> {
+    /// What stands at a path.
+    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, CouldNotCheck> {
         let url = format!("{}{path}", self.base);
         let failed = |source| CouldNotCheck::Http { url: url.clone(), source };
         let mut request = self.client.get(&url);

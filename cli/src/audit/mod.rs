@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use domain::definitions::Definitions;
 use domain::departments::Departments;
+use proofs::keyring::Keyring;
 use proofs::slug::Slug;
 
 use crate::progress::Progress;
@@ -50,6 +51,14 @@ pub struct Trust {
     pub definitions: Definitions,
     /// What the origins of their checkpoints begin with.
     pub log_name: Option<String>,
+}
+
+impl Trust {
+    /// All keys with their terms.
+    fn keyring(&self) -> Option<Keyring> {
+        let log_name = self.log_name.as_deref()?;
+        Some(domain::keyring::keyring(log_name, &self.definitions, &self.departments, None))
+    }
 }
 
 /// Audits a server. `Err` means that it could not be checked, not that it is wrong.
@@ -89,6 +98,9 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
     let sound = roots.iter().all(|root| root.report.faults.is_empty());
     for slug in hidden(&fetch, &trust, &listed).await?.into_iter().filter(|slug| pins.get(slug).is_none()) {
         report.registers.push(RegisterReport::hidden(slug));
+    }
+    if roots.iter().all(|root| root.report.faults.is_empty()) {
+        report.keys = trust.keyring();
     }
     for root in roots {
         finish(root, &mut report, &mut pins);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use proofs::key::Kid;
+use proofs::keyring::Keyring;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
@@ -134,12 +135,15 @@ pub struct Report {
     pub doubtful: u64,
     /// By register.
     pub registers: Vec<RegisterReport>,
+    /// All keys with their terms; nothing when the registers that say them are at fault.
+    #[serde(skip)]
+    pub keys: Option<Keyring>,
 }
 
 impl Report {
     /// A report of a server, nothing found yet.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), verified: true, doubtful: 0, registers: Vec::new() }
+        Self { url: url.to_owned(), verified: true, doubtful: 0, registers: Vec::new(), keys: None }
     }
 
     /// The statements that are in doubt.

@@ -1,7 +1,10 @@
 //! `reestr audit`.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+
+use proofs::keyring::Keyring;
 
 use crate::args::Audit;
 use crate::audit::fetch::Credential;
@@ -36,6 +39,9 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::from(COULD_NOT_CHECK));
         }
     };
+    if let Some(file) = &args.keys_out {
+        write_keys(file, report.keys.as_ref())?;
+    }
     if args.json {
         let json =
             serde_json::to_string_pretty(&report).map_err(|error| Failure::because("the report", &error))?;
@@ -44,4 +50,18 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
         line(&report.to_string());
     }
     Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
+}
+
+/// Writes the keys that were verified; those of registers at fault are nothing to be trusted.
+fn write_keys(file: &Path, keys: Option<&Keyring>) -> Result<(), Failure> {
+    let Some(keys) = keys else {
+        let file = file.display();
+        eprintln!(
+            "reestr: {file} is not written: the registers that say which keys there are could not be verified"
+        );
+        return Ok(());
+    };
+    let json = serde_json::to_string_pretty(keys).map_err(|error| Failure::because("the keys", &error))?;
+    fs::write(file, json + "\n")
+        .map_err(|error| Failure::usage(format!("cannot write the keys to {}: {error}", file.display())))
 }

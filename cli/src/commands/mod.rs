@@ -16,4 +16,5 @@ pub mod serve;
 pub mod show;
 pub mod token;
 pub mod trigger;
+pub mod verify;
 pub mod webhook;

@@ -5,6 +5,7 @@ mod ed25519;
 mod jose;
 mod json;
 mod merkle;
+mod receipts;
 mod tessera;
 
 use std::fs;

@@ -4,6 +4,7 @@ pub mod account;
 pub mod consented;
 pub mod departments;
 pub mod feeds;
+pub mod keys;
 pub mod oauth;
 pub mod openapi;
 pub mod projections;
@@ -33,6 +34,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .merge(feeds::router())
         .merge(webhooks::router())
         .routes(routes!(search::search).layer(DefaultBodyLimit::max(LOOKUP_BYTES_MAX)))
+        .routes(routes!(keys::get_keys))
         .routes(routes!(statistics::get_statistics))
         .routes(routes!(openapi::get_openapi))
 }

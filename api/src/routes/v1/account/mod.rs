@@ -7,6 +7,7 @@ mod offers;
 mod overview;
 mod past;
 mod proposals;
+mod receipt;
 mod record;
 pub mod records;
 mod represented;
@@ -30,6 +31,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(consents::withdraw_consent))
         .routes(routes!(record::get_account_record))
         .routes(routes!(record::get_account_record_history))
+        .routes(routes!(receipt::get_account_receipt))
         .merge(accesses::router())
         .merge(offers::router())
         .routes(routes!(requests::withdraw_request))
