@@ -34,7 +34,8 @@ pub mod routes;
 mod serve;
 pub mod statistics;
 pub mod webhooks;
+pub mod witnesses;
 
 pub use http::limits::Rate;
 pub use http::{AppState, StateParts};
-pub use serve::serve;
+pub use serve::{serve, serve_router};

@@ -114,6 +114,9 @@ kinds! {
     /// Who looks is recorded first, and cannot be now.
     ACCESS_NOT_RECORDED = "access-not-recorded", 503, "The access could not be recorded",
         "Wait as many seconds as Retry-After says and ask again. Nothing was shown.";
+    /// Not enough witnesses have cosigned yet.
+    NOT_PUBLISHED = "not-published", 503, "Witnesses have not cosigned the checkpoint yet",
+        "Wait as many seconds as Retry-After says and ask again. What was appended stands.";
     /// The projection has not reached the position that was asked for.
     NOT_YET = "not-yet", 503, "The reading side has not caught up with the position",
         "Wait as many seconds as Retry-After says and ask again.";
@@ -215,6 +218,11 @@ impl Problem {
         }
         tracing::error!(error = %chain, "request failed");
         Self::new(INTERNAL, "The request could not be carried out.")
+    }
+
+    /// No checkpoint that covers what was asked for is published yet.
+    pub fn not_published() -> Self {
+        Self::new(NOT_PUBLISHED, "No checkpoint that covers this is published yet.").retry_after(2)
     }
 
     /// A malformed query or header.

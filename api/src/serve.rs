@@ -46,17 +46,17 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future
         shutdown.await;
         feeds.stop();
     };
-    serve_router(listener, routes::router(state), HEAD_TIMEOUT, shutdown).await;
+    serve_router(listener, routes::router(state), shutdown).await;
     following.abort();
     sweeping.abort();
 }
 
-async fn serve_router(
-    listener: TcpListener,
-    router: Router,
-    head: Duration,
-    shutdown: impl Future<Output = ()>,
-) {
+/// Serves any router in the same way.
+pub async fn serve_router(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    accept(listener, router, HEAD_TIMEOUT, shutdown).await;
+}
+
+async fn accept(listener: TcpListener, router: Router, head: Duration, shutdown: impl Future<Output = ()>) {
     // Dropping `stop` is the signal to end; the last `open` to be dropped says that every connection has.
     let (stop, stopped) = watch::channel(());
     let (open, mut ended) = mpsc::channel::<()>(1);
@@ -168,7 +168,7 @@ mod tests {
             .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
-        let serving = tokio::spawn(serve_router(listener, router, Duration::from_millis(50), shutdown));
+        let serving = tokio::spawn(accept(listener, router, Duration::from_millis(50), shutdown));
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         let mine = stream.local_addr().expect("an address").to_string();
         stream.write_all(sent).await.expect("it is sent");

@@ -62,6 +62,9 @@ pub enum Command {
     /// Make, enrol and list keys.
     #[command(subcommand)]
     Keys(Keys),
+    /// Run a witness, which cosigns checkpoints of logs as long as they only grow; and look after one.
+    #[command(subcommand)]
+    Witness(crate::commands::witness::Witness),
     /// Register third parties that may ask people for consent.
     #[command(subcommand)]
     Client(crate::commands::client::Client),
@@ -155,6 +158,9 @@ pub struct Audit {
     /// File to write all keys with their terms to, as the audit verified them: for `reestr verify receipt --keys`.
     #[arg(long, value_name = "FILE")]
     pub keys_out: Option<PathBuf>,
+    /// File with a policy (C2SP tlog-policy): each checkpoint must be cosigned by enough of its witnesses.
+    #[arg(long, value_name = "FILE")]
+    pub witness_policy: Option<PathBuf>,
     /// File with an auditor's bearer token: the bodies that it opens are checked too.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::magic::RelativePathBuf;
 use serde::{Deserialize, Serialize};
+
+use api::witnesses::{self, Witnesses};
 
 use crate::args::StoreArgs;
 use crate::failure::Failure;
@@ -32,6 +35,8 @@ pub struct Config {
     pub webhooks_allow_private: bool,
     /// People of a region's group that open statistics may tell of, at least. To lower it tells what was not told before.
     pub statistics_threshold: NonZeroU64,
+    /// File with the policy (C2SP tlog-policy) of the witnesses without whom no checkpoint is published; beside the settings.
+    pub witness_policy: Option<RelativePathBuf>,
     /// Issuers of bearer tokens, besides the store's own.
     pub issuers: Vec<api::auth::IssuerConfig>,
     /// `text` or `json`.
@@ -60,6 +65,7 @@ impl Default for Config {
             requests_burst: 2_000,
             webhooks_allow_private: false,
             statistics_threshold: api::statistics::Settings::default().threshold,
+            witness_policy: None,
             issuers: Vec::new(),
             log_format: LogFormat::Text,
             log: LOG_DEFAULT.to_owned(),
@@ -74,6 +80,17 @@ impl Config {
             "warn".clone_into(&mut self.log);
         }
         self
+    }
+
+    /// The witnesses without whom no checkpoint is published.
+    pub fn witnesses(&self) -> Result<Option<Witnesses>, Failure> {
+        let Some(file) = &self.witness_policy else { return Ok(None) };
+        let file = file.relative();
+        let wrong = |what: &dyn std::fmt::Display| {
+            Failure::usage(format!("the witness policy {}: {what}", file.display()))
+        };
+        let text = std::fs::read_to_string(&file).map_err(|error| wrong(&error))?;
+        Witnesses::new(text, witnesses::Options::default()).map(Some).map_err(|error| wrong(&error))
     }
 
     /// Reads the settings of a store. The error names the setting and where it came from.

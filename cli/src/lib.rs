@@ -64,6 +64,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Webhook(command) => commands::webhook::run(command).await,
         Command::Trigger(args) => commands::trigger::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
+        Command::Witness(command) => commands::witness::run(command).await,
         Command::Client(args) => commands::client::run(args).await,
         Command::Token(args) => commands::token::run(args).await,
         Command::Reference => {

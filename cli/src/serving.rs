@@ -11,6 +11,7 @@ use api::http::limits::Rate;
 use api::http::{AppState, StateParts};
 use api::proactive::Proactive;
 use api::webhooks::Deliverer;
+use api::witnesses::Publisher;
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,6 +62,10 @@ impl Serving {
         let proactive =
             Proactive::start(opened.registry.clone(), runner.handle(), api::proactive::Options::default());
         let state = state.with_proactive(proactive.handle());
+        let state = match &opened.witnesses {
+            Some(witnesses) => state.with_witnesses(witnesses.clone()),
+            None => state,
+        };
         Ok(Self { opened, listener, runner, proactive, state, url: format!("http://{address}") })
     }
 
@@ -89,28 +94,41 @@ impl Serving {
 
     /// Says that it listens, then `after`, and serves until SIGINT or SIGTERM.
     pub async fn run(self, after: &str) -> Result<(), Failure> {
-        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-            return Err(Failure::failed(
-                "signals cannot be received, so the server could not be ended cleanly",
-            ));
-        };
-        let shutdown = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
+        let shutdown = shutdown()?;
         line(format!("listening on {}\n{after}", self.url).trim_end());
         let deliverer = Deliverer::start(&self.state)
             .map_err(|error| Failure::because("webhooks cannot be sent to", &error))?;
+        let publisher = match self.state.witnesses() {
+            Some(witnesses) => Some(
+                Publisher::start(self.state.store(), witnesses)
+                    .map_err(|error| Failure::because("witnesses cannot be asked", &error))?,
+            ),
+            None => None,
+        };
         api::serve(self.listener, self.state, shutdown).await;
         deliverer.stop().await;
+        if let Some(publisher) = publisher {
+            publisher.stop().await;
+        }
         self.proactive.stop().await;
         self.runner.stop().await;
         self.opened.store.close().await;
         Ok(())
     }
+}
+
+/// Completes at SIGINT or SIGTERM.
+pub fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+        return Err(Failure::failed("signals cannot be received, so the server could not be ended cleanly"));
+    };
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 /// The store's own issuer of tokens.

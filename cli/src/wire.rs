@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::registry::{Bootstrap, Reason, Refusal, Registry};
+use api::witnesses::Witnesses;
 use domain::platform::PLATFORM;
 use eventstore::sql::Target;
 use eventstore::{Clock, Entropy, Options, Store};
@@ -29,6 +30,8 @@ pub struct Opened {
     pub registry: Registry,
     /// Its settings.
     pub config: Config,
+    /// The witnesses without whom no checkpoint is published.
+    pub witnesses: Option<Witnesses>,
 }
 
 /// Opens a store, making it when it is new.
@@ -42,7 +45,9 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-    let options = Options::new(target, config.log_name.clone(), clock, entropy);
+    let witnesses = config.witnesses()?;
+    let mut options = Options::new(target, config.log_name.clone(), clock, entropy);
+    options.witnessed = witnesses.is_some();
     let what = match &args.database {
         Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)",
         None => "the store cannot be opened",
@@ -59,7 +64,7 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let made = registry.bootstrap(&roots).await;
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
     define_platform(&registry).await?;
-    Ok(Opened { store, registry, config })
+    Ok(Opened { store, registry, config, witnesses })
 }
 
 /// Defines the registers that the engine itself keeps, where the store has none of the name: a store made by an older

@@ -27,6 +27,7 @@ mod listen;
 mod metrics;
 mod model;
 mod past;
+mod published;
 mod reader;
 mod replay;
 pub mod sql;
@@ -46,5 +47,6 @@ pub use model::{
     NewEntry, NewLog, Rekey, SUBMISSION_ENTRIES_MAX, StoredEntry, Submission,
 };
 pub use past::Placed;
+pub use published::Published;
 pub use reader::{READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
 pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};

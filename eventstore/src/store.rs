@@ -43,6 +43,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Gives random bytes.
     pub entropy: Arc<dyn Entropy>,
+    /// Whether checkpoints are shown only once they are published, by whoever asks witnesses, rather than as they are signed.
+    pub witnessed: bool,
     /// Entries of a batch at most.
     pub batch_entries_max: usize,
     /// Entries that may wait at most; more are refused as [`AppendError::Overloaded`].
@@ -64,6 +66,7 @@ impl Options {
             log_name: log_name.into(),
             clock,
             entropy,
+            witnessed: false,
             batch_entries_max: BATCH_ENTRIES_MAX,
             queue_entries_max: QUEUE_ENTRIES_MAX,
             batch_timeout: BATCH_TIMEOUT,
@@ -78,6 +81,7 @@ pub struct Store(Arc<Shared>);
 struct Shared {
     db: Db,
     log_name: String,
+    witnessed: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     appender: Appender,
@@ -132,6 +136,7 @@ impl Store {
         Ok(Self(Arc::new(Shared {
             db,
             log_name: options.log_name,
+            witnessed: options.witnessed,
             clock: options.clock,
             entropy: options.entropy,
             appender,
@@ -159,6 +164,11 @@ impl Store {
     /// The installation's log name.
     pub fn log_name(&self) -> &str {
         &self.0.log_name
+    }
+
+    /// Whether checkpoints are shown only once they are published.
+    pub fn witnessed(&self) -> bool {
+        self.0.witnessed
     }
 
     /// The origin of a register's checkpoints, which is also the name of its key.

@@ -100,9 +100,9 @@ impl Store {
         Ok(plan.assemble(|node| nodes.get(&node).copied()))
     }
 
-    /// The receipt of an entry under the current checkpoint, with body and salt: the caller strips what its reader may not see.
+    /// The receipt of an entry under the checkpoint that is published, if that covers it, with body and salt: the caller strips what its reader may not see.
     pub async fn receipt(&self, register: &Slug, index: u64) -> Result<Option<Receipt>, StoreError> {
-        let Some(head) = self.log(register).await? else { return Ok(None) };
+        let Some(head) = self.published(register).await? else { return Ok(None) };
         let Some(entry) = self.entry(register, index).await? else { return Ok(None) };
         let Some(path) = self.inclusion(register, index, head.size).await? else { return Ok(None) };
         let leaf = entry.leaf().to_bytes();
@@ -112,7 +112,7 @@ impl Store {
         })?;
         let body = entry.body.as_deref().map(serde_json::from_slice).transpose();
         let body = body.map_err(|error| StoreError::corrupt("entry", "body", entry.position, error))?;
-        let proof = TlogProof { index, extra: None, path, checkpoint: head.checkpoint };
+        let proof = TlogProof { index, extra: None, path, checkpoint: head.note };
         Ok(Some(Receipt { leaf, index, proof, body, salt: entry.salt }))
     }
 

@@ -18,3 +18,5 @@ mod rsf;
 mod servers;
 mod shared;
 mod trigger;
+mod witness;
+mod witness_killed;

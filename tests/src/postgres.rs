@@ -36,6 +36,16 @@ impl Database {
         Self { server: server.to_owned(), url: format!("{base}/{name}"), name }
     }
 
+    /// A copy as it is now; nobody may be connected to this one.
+    pub async fn copy(&self) -> Self {
+        let name = format!("reestr_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::connect(&self.server).await.expect("the test PostgreSQL answers");
+        let create = format!("CREATE DATABASE {name} TEMPLATE {}", self.name);
+        connection.execute(sqlx::AssertSqlSafe(create)).await.expect("the database is copied");
+        let base = self.server.rsplit_once('/').map_or(self.server.as_str(), |(base, _)| base);
+        Self { server: self.server.clone(), url: format!("{base}/{name}"), name }
+    }
+
     /// Where it is.
     pub fn url(&self) -> &str {
         &self.url

@@ -56,7 +56,7 @@ impl Server {
     /// Starts `reestr COMMAND …` on a free port and waits until it says that it listens.
     pub async fn start<S: AsRef<str>>(command: &str, args: &[S]) -> Self {
         let mut child = Command::new(binary())
-            .arg(command)
+            .args(command.split(' '))
             .args(["--listen", "127.0.0.1:0"])
             .args(args.iter().map(AsRef::as_ref))
             .current_dir(root())

@@ -34,6 +34,17 @@ impl Store {
         Self { directory: directory(), database }
     }
 
+    /// A copy as it is now, settings and samples too; no server may run on this one.
+    pub async fn copy(&self) -> Self {
+        let to = tempfile::tempdir().expect("a temporary directory");
+        copy(self.data(), to.path());
+        let database = match &self.database {
+            Some(database) => Some(database.copy().await),
+            None => None,
+        };
+        Self { directory: to, database }
+    }
+
     /// A store in a database that the test made itself.
     pub fn over(database: Database) -> Self {
         Self { directory: directory(), database: Some(database) }
@@ -56,6 +67,19 @@ impl Store {
             args.extend(["--database".to_owned(), url.to_owned()]);
         }
         args
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for item in std::fs::read_dir(from).expect("the directory is there") {
+        let item = item.expect("a file").path();
+        let new = to.join(item.file_name().expect("it has a name"));
+        if item.is_dir() {
+            std::fs::create_dir(&new).expect("the directory is made");
+            copy(&item, &new);
+        } else {
+            std::fs::copy(&item, &new).expect("the file is copied");
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 use crate::registry::{InForce, Knowledge, Registry};
 use crate::statistics;
 use crate::webhooks;
+use crate::witnesses::Witnesses;
 
 /// What the state is made of.
 pub struct StateParts {
@@ -49,6 +50,7 @@ struct Inner {
     sent: Arc<webhooks::Sent>,
     statistics: statistics::Tables,
     proactive: OnceLock<proactive::Handle>,
+    witnesses: OnceLock<Witnesses>,
 }
 
 impl AppState {
@@ -66,6 +68,7 @@ impl AppState {
             sent: Arc::default(),
             statistics,
             proactive: OnceLock::new(),
+            witnesses: OnceLock::new(),
         }))
     }
 
@@ -79,6 +82,18 @@ impl AppState {
     /// The engine of proposals, where this process runs it.
     pub fn proactive(&self) -> Option<&proactive::Handle> {
         self.0.proactive.get()
+    }
+
+    /// With the witnesses without whom no checkpoint is published. The first ones stay.
+    #[must_use]
+    pub fn with_witnesses(self, witnesses: Witnesses) -> Self {
+        drop(self.0.witnesses.set(witnesses));
+        self
+    }
+
+    /// The witnesses, where there are any.
+    pub fn witnesses(&self) -> Option<&Witnesses> {
+        self.0.witnesses.get()
     }
 
     /// Tables of statistics.

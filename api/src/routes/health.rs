@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::AppState;
+use crate::witnesses::Faulty;
 
 /// A projector that failed so often in a row is stuck: it tries again with growing pauses, and someone should look.
 const FAILURES_STUCK: u32 = 5;
@@ -22,6 +23,28 @@ pub struct Health {
     /// Projections that stand at an entry which cannot be applied. Everything else goes on, so that the server is ready.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paused: Vec<PausedItem>,
+    /// Registers of which nothing is published, since a witness cosigned what the store has not. Everything else goes on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradicted: Vec<ContradictedItem>,
+}
+
+/// A register that was rolled back or forked, by the word of a witness.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContradictedItem {
+    /// The register.
+    pub register: String,
+    /// The witness, by its name in the policy.
+    pub witness: String,
+    /// `ahead`: it cosigned more entries than there are; `forked`: other entries.
+    pub fault: &'static str,
+    /// How many entries it cosigned.
+    pub size: u64,
+}
+
+impl Health {
+    fn of(status: &'static str) -> Self {
+        Self { status, stuck: Vec::new(), paused: Vec::new(), contradicted: Vec::new() }
+    }
 }
 
 /// A projection that stands at an entry.
@@ -37,7 +60,7 @@ pub struct PausedItem {
 #[utoipa::path(get, path = "/health/live", operation_id = "getLive", tag = "Service",
     responses((status = 200, description = "It is", body = Health)))]
 pub async fn get_live() -> Json<Health> {
-    Json(Health { status: "ok", stuck: Vec::new(), paused: Vec::new() })
+    Json(Health::of("ok"))
 }
 
 /// Can it serve: does the database answer, and do the projections make progress?
@@ -46,8 +69,7 @@ pub async fn get_live() -> Json<Health> {
 pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
     if let Err(error) = state.store().position().await {
         tracing::warn!(error = %error, "the database does not answer");
-        let health = Health { status: "the database does not answer", stuck: Vec::new(), paused: Vec::new() };
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(health));
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health::of("the database does not answer")));
     }
     let states = state.projections().states();
     let stuck = states.iter().filter(|state| state.failures >= FAILURES_STUCK && state.paused.is_none());
@@ -66,5 +88,23 @@ pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Healt
     let unproposed = state.proactive().is_some_and(|engine| engine.state().failures >= FAILURES_STUCK);
     let words = if unproposed && words == "ok" { "no proposals are made" } else { words };
     stuck.extend(unproposed.then_some("proposals"));
-    (code, Json(Health { status: words, stuck, paused }))
+    let contradicted = contradicted(&state).await;
+    let words = if contradicted.is_empty() { words } else { "a register was rolled back or forked" };
+    (code, Json(Health { status: words, stuck, paused, contradicted }))
+}
+
+/// What witnesses hold against the store. Its answer was read a moment ago: where it fails now, the next look will say.
+async fn contradicted(state: &AppState) -> Vec<ContradictedItem> {
+    let Some(witnesses) = state.witnesses() else { return Vec::new() };
+    let faulty = witnesses.faulty(state.store()).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what witnesses said cannot be read");
+        Vec::new()
+    });
+    let item = |found: Faulty| ContradictedItem {
+        register: found.register.to_string(),
+        witness: found.witness,
+        fault: found.fault.as_str(),
+        size: found.size,
+    };
+    faulty.into_iter().map(item).collect()
 }

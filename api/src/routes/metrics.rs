@@ -1,16 +1,19 @@
 //! `GET /metrics`: measurements in the Prometheus text format (OpenMetrics).
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use eventstore::{Histogram, LogHead};
+use eventstore::{Histogram, LogHead, Published};
 use projections::Status;
+use proofs::slug::Slug;
 use proofs::time::Timestamp;
 
 use crate::http::AppState;
 use crate::problem::Problem;
+use crate::witnesses::{Faulty, Witnesses};
 
 /// Everything that is measured. Operators keep it from the public in front of the server.
 #[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "Service",
@@ -26,6 +29,11 @@ pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoRespo
     let _ = registers(&mut text, &logs);
     let _ = crate::feeds::metrics::write(&mut text, &state, messages);
     let _ = proposals(&mut text, &state);
+    if let Some(witnesses) = state.witnesses() {
+        let published = state.store().all_published().await?;
+        let faulty = witnesses.faulty(state.store()).await?;
+        let _ = witnessing(&mut text, witnesses, &logs, &published, &faulty);
+    }
     let _ = register_lags(&mut text, &logs, &statuses, state.store().clock().now());
     text.push_str("# EOF\n");
     let headers = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
@@ -153,6 +161,40 @@ fn registers(text: &mut String, logs: &[LogHead]) -> fmt::Result {
         writeln!(text, "{name}{{register=\"{}\"}} {}", log.register, log.size)?;
     }
     Ok(())
+}
+
+/// What is not published yet, what witnesses hold against it, and what they answered to this process.
+fn witnessing(
+    text: &mut String,
+    witnesses: &Witnesses,
+    logs: &[LogHead],
+    published: &BTreeMap<Slug, Published>,
+    faulty: &[Faulty],
+) -> fmt::Result {
+    let name = "reestr_register_unpublished_entries";
+    writeln!(text, "# HELP {name} Entries that no published checkpoint covers yet.\n# TYPE {name} gauge")?;
+    for log in logs {
+        let shown = published.get(&log.register).map_or(0, |shown| shown.size);
+        writeln!(text, "{name}{{register=\"{}\"}} {}", log.register, log.size.saturating_sub(shown))?;
+    }
+    let name = "reestr_register_contradicted";
+    writeln!(text, "# HELP {name} Witnesses that cosigned what the store has not.\n# TYPE {name} gauge")?;
+    for log in logs {
+        let count = faulty.iter().filter(|found| found.register == log.register).count();
+        writeln!(text, "{name}{{register=\"{}\"}} {count}", log.register)?;
+    }
+    let name = "reestr_witness_answers";
+    writeln!(text, "# HELP {name} What witnesses answered to this process.\n# TYPE {name} counter")?;
+    for ((witness, answer), count) in witnesses.answers() {
+        let witness = escaped(&witness);
+        writeln!(text, "{name}_total{{witness=\"{witness}\",answer=\"{answer}\"}} {count}")?;
+    }
+    Ok(())
+}
+
+/// A label's value (OpenMetrics): a policy's names may have anything in them but spaces.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// Name, help, and which half of a lag it is: entries, or seconds.

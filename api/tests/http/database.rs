@@ -32,6 +32,11 @@ impl Database {
 
     /// Opens a store on it; twice gives two servers.
     pub async fn open(&self, clock: &Arc<ManualClock>, seed: u64) -> Store {
+        self.open_with(clock, seed, false).await
+    }
+
+    /// The same; what is `witnessed` shows a checkpoint only once it is published.
+    pub async fn open_with(&self, clock: &Arc<ManualClock>, seed: u64, witnessed: bool) -> Store {
         let target = match self {
             Self::Sqlite(directory) => Target::Sqlite(directory.path().join("store.db")),
             Self::Postgres { server, name } => {
@@ -40,7 +45,9 @@ impl Database {
             }
         };
         let entropy = Arc::new(SeededEntropy::new(seed));
-        Store::open(Options::new(target, "log.test", clock.clone(), entropy)).await.expect("the store opens")
+        let mut options = Options::new(target, "log.test", clock.clone(), entropy);
+        options.witnessed = witnessed;
+        Store::open(options).await.expect("the store opens")
     }
 }
 

@@ -42,4 +42,5 @@ mod tokens;
 mod verifying;
 mod webhook_owners;
 mod webhooks;
+mod witnessing;
 mod world;

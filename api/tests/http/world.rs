@@ -128,14 +128,24 @@ impl World {
     pub async fn both_with(feeds: api::feeds::Settings, webhooks: api::webhooks::Settings) -> [Self; 2] {
         let [sqlite, postgres] = Database::both().await;
         [
-            Self::made(sqlite, &[], 10_000, feeds, webhooks).await,
-            Self::made(postgres, &[], 10_000, feeds, webhooks).await,
+            Self::made(sqlite, &[], 10_000, feeds, webhooks, false).await,
+            Self::made(postgres, &[], 10_000, feeds, webhooks, false).await,
+        ]
+    }
+
+    /// On each kind of store, with nothing published but through witnesses.
+    pub async fn both_witnessed() -> [Self; 2] {
+        let [sqlite, postgres] = Database::both().await;
+        let (feeds, webhooks) = (api::feeds::Settings::default(), api::webhooks::Settings::default());
+        [
+            Self::made(sqlite, &[], 10_000, feeds, webhooks, true).await,
+            Self::made(postgres, &[], 10_000, feeds, webhooks, true).await,
         ]
     }
 
     pub async fn new(database: Database, issuers: &[IssuerConfig], burst: u32) -> Self {
         let (feeds, webhooks) = (api::feeds::Settings::default(), api::webhooks::Settings::default());
-        Self::made(database, issuers, burst, feeds, webhooks).await
+        Self::made(database, issuers, burst, feeds, webhooks, false).await
     }
 
     async fn made(
@@ -144,9 +154,10 @@ impl World {
         burst: u32,
         feeds: api::feeds::Settings,
         webhooks: api::webhooks::Settings,
+        witnessed: bool,
     ) -> Self {
         let clock = Arc::new(ManualClock::new(NOON));
-        let store = database.open(&clock, 7).await;
+        let store = database.open_with(&clock, 7, witnessed).await;
         let registry = found(&store).await;
         let runner = Runner::start(&store, projections::Options::default());
         let tokens = TokenIssuer::open(&store, AUDIENCE).await.expect("a token key");
@@ -307,6 +318,11 @@ impl World {
     /// Opens the store once more, as another server does.
     pub async fn again(&self, seed: u64) -> Store {
         self.database.open(&self.clock, seed).await
+    }
+
+    /// The same, with nothing published but through witnesses.
+    pub async fn again_witnessed(&self, seed: u64) -> Store {
+        self.database.open_with(&self.clock, seed, true).await
     }
 
     pub async fn end(self) {

@@ -12,12 +12,14 @@ pub mod register;
 pub mod report;
 pub mod source;
 pub mod state;
+mod witnesses;
 
 use std::path::PathBuf;
 
 use domain::definitions::Definitions;
 use domain::departments::Departments;
 use proofs::keyring::Keyring;
+use proofs::policy::Policy;
 use proofs::slug::Slug;
 
 use crate::progress::Progress;
@@ -41,6 +43,8 @@ pub struct Request {
     pub register: Option<Slug>,
     /// Where checkpoints and keys are kept from one audit to the next.
     pub state: Option<PathBuf>,
+    /// Whose cosignatures each checkpoint must have.
+    pub policy: Option<Policy>,
 }
 
 /// What the platform's own registers say: who may sign, and what is allowed.
@@ -73,6 +77,7 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
         return Err(CouldNotCheck::NoSuchRegister(slug.to_string()));
     }
     let mut report = Report::new(&request.url);
+    let policy = request.policy.as_ref();
     for slug in pins.registers().filter(|slug| !listed.contains(slug)) {
         report.registers.push(RegisterReport::missing(slug.clone()));
     }
@@ -102,18 +107,21 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
     if roots.iter().all(|root| root.report.faults.is_empty()) {
         report.keys = trust.keyring();
     }
-    for root in roots {
+    for mut root in roots {
+        witnessed(policy, &mut root);
         finish(root, &mut report, &mut pins);
     }
     let entries: u64 = logs.iter().map(Log::size).sum();
     let bar = progress.bar("entries verified", entries);
     for log in logs {
-        let outcome = register::verify(&fetch, log, &trust, &mut homes, &bar).await?;
+        let mut outcome = register::verify(&fetch, log, &trust, &mut homes, &bar).await?;
+        witnessed(policy, &mut outcome);
         let outcome = if sound { outcome } else { Outcome { pin: None, ..outcome } };
         finish(outcome, &mut report, &mut pins);
     }
     bar.finish();
     report.conclude();
+    report.witnesses = policy.map(|policy| witnesses::summary(policy, &report)).unwrap_or_default();
     pins.save()?;
     Ok(report)
 }
@@ -135,6 +143,13 @@ pub struct Outcome {
     pub report: RegisterReport,
     /// The checkpoint and verifier key that were verified.
     pub pin: Option<state::Pin>,
+}
+
+/// Holds a register's verified checkpoint against the auditor's policy.
+fn witnessed(policy: Option<&Policy>, outcome: &mut Outcome) {
+    if let (Some(policy), Some(pin)) = (policy, &outcome.pin) {
+        witnesses::check(policy, &pin.note, &mut outcome.report);
+    }
 }
 
 fn finish(outcome: Outcome, report: &mut Report, pins: &mut Pins) {

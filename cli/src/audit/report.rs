@@ -43,6 +43,28 @@ pub struct Doubt {
     pub since: Timestamp,
 }
 
+/// A witness's cosignature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cosigned {
+    /// The witness, by its name in the policy.
+    pub witness: String,
+    /// As of when.
+    pub at: Timestamp,
+}
+
+/// What a witness cosigned of a server.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct WitnessReport {
+    /// The witness, by its name in the policy.
+    pub witness: String,
+    /// Registers whose checkpoint it cosigned.
+    pub registers: u64,
+    /// The oldest of those cosignatures.
+    pub oldest: Option<Timestamp>,
+    /// The newest.
+    pub newest: Option<Timestamp>,
+}
+
 /// What was found of one register.
 #[derive(Debug, Serialize)]
 pub struct RegisterReport {
@@ -56,6 +78,9 @@ pub struct RegisterReport {
     pub bodies: u64,
     /// Size of the checkpoint kept from the last audit, if there was one.
     pub consistent_with: Option<u64>,
+    /// Who cosigned the checkpoint, of the witnesses of the policy, and when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cosigned: Vec<Cosigned>,
     /// What is wrong, in order; at most [`FAULTS_MAX`].
     pub faults: Vec<Fault>,
     /// How many more faults there are.
@@ -75,6 +100,7 @@ impl RegisterReport {
             records: 0,
             bodies: 0,
             consistent_with: None,
+            cosigned: Vec::new(),
             faults: Vec::new(),
             more_faults: 0,
             doubtful: Vec::new(),
@@ -138,12 +164,22 @@ pub struct Report {
     /// All keys with their terms; nothing when the registers that say them are at fault.
     #[serde(skip)]
     pub keys: Option<Keyring>,
+    /// By witness, where a policy was given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WitnessReport>,
 }
 
 impl Report {
     /// A report of a server, nothing found yet.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), verified: true, doubtful: 0, registers: Vec::new(), keys: None }
+        Self {
+            url: url.to_owned(),
+            verified: true,
+            doubtful: 0,
+            registers: Vec::new(),
+            witnesses: Vec::new(),
+            keys: None,
+        }
     }
 
     /// The statements that are in doubt.
@@ -192,6 +228,21 @@ impl fmt::Display for Report {
                 r.records,
                 r.bodies
             )?;
+        }
+        for w in &self.witnesses {
+            write!(
+                f,
+                "\nwitness {} cosigned {} of {} registers",
+                w.witness,
+                w.registers,
+                self.registers.len()
+            )?;
+            if let (Some(oldest), Some(newest)) = (w.oldest, w.newest) {
+                write!(f, ", between {oldest} and {newest}")?;
+            }
+        }
+        if !self.witnesses.is_empty() {
+            writeln!(f)?;
         }
         for r in &self.registers {
             for fault in &r.faults {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use proofs::keyring::Keyring;
+use proofs::policy::Policy;
 
 use crate::args::Audit;
 use crate::audit::fetch::Credential;
@@ -18,6 +19,15 @@ const WRONG: u8 = 1;
 /// The audit could not be made.
 const COULD_NOT_CHECK: u8 = 2;
 
+/// Reads whose cosignatures are asked for.
+fn policy(file: &Path) -> Result<Policy, Failure> {
+    let wrong = |what: &dyn std::fmt::Display| {
+        Failure::usage(format!("the witness policy {}: {what}", file.display()))
+    };
+    let text = fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    text.parse().map_err(|error| wrong(&error))
+}
+
 /// Audits, prints the report, and says by its exit code what was found.
 pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
     let credential = match &args.token_file {
@@ -30,7 +40,8 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
         }
         None => None,
     };
-    let request = Request { url: args.url, credential, register: args.register, state: args.state };
+    let policy = args.witness_policy.as_deref().map(policy).transpose()?;
+    let request = Request { url: args.url, credential, register: args.register, state: args.state, policy };
     let progress = if args.json { Progress::Silent } else { Progress::detect() };
     let report = match audit::run(&request, progress).await {
         Ok(report) => report,

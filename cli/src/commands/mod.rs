@@ -18,3 +18,4 @@ pub mod token;
 pub mod trigger;
 pub mod verify;
 pub mod webhook;
+pub mod witness;

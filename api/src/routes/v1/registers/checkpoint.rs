@@ -9,7 +9,7 @@ use crate::http::AppState;
 use crate::http::extract::Path;
 use crate::problem::{Problem, ProblemDocument};
 
-/// The register's checkpoint, as a signed note.
+/// The register's checkpoint, as a signed note; where witnesses are asked, the newest that enough have cosigned.
 #[utoipa::path(get, path = "/v1/registers/{register}/checkpoint", operation_id = "getCheckpoint", tag = "Verification",
     params(
         ("register" = String, Path, description = "Slug of the register"),
@@ -27,17 +27,19 @@ pub async fn get_checkpoint(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let register = register.parse().map_err(|_| Problem::not_found())?;
-    let log = state.store().log(&register).await?;
-    let log = log.ok_or_else(Problem::not_found)?;
+    let Some(shown) = state.store().published(&register).await? else {
+        let exists = state.store().log(&register).await?.is_some();
+        return Err(if exists { Problem::not_published() } else { Problem::not_found() });
+    };
     // Equal notes, and those alone, have equal tags: a register to which nothing is added is not sent again.
-    let tag = format!("\"{}\"", leaf_hash(log.checkpoint.as_bytes()).hex());
+    let tag = format!("\"{}\"", leaf_hash(shown.note.as_bytes()).hex());
     // It changes with every entry, and an old one is still true: caches may keep it for a moment and must ask again.
     let cache = (header::CACHE_CONTROL, "public, max-age=1".to_owned());
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| names(known, &tag)) {
         return Ok((StatusCode::NOT_MODIFIED, [cache, (header::ETAG, tag)]).into_response());
     }
     let content = (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned());
-    Ok(([content, cache, (header::ETAG, tag)], log.checkpoint).into_response())
+    Ok(([content, cache, (header::ETAG, tag)], shown.note).into_response())
 }
 
 /// RFC 9110 section 13.1.2: a list of tags, compared weakly, or `*`.

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::platform::ACCESSES;
+use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,6 +49,9 @@ pub struct AppendedEntry {
     /// With `Prefer: return=representation`: the receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptDocument>,
+    /// With `Prefer: return=representation`, when witnesses have not cosigned in time: where the receipt will be. The entry stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt_later: Option<String>,
 }
 
 impl From<Outcome> for AppendedEntry {
@@ -64,6 +68,7 @@ impl From<Outcome> for AppendedEntry {
             recorded_at: appended.recorded_at,
             effective_at: outcome.effective_at,
             receipt: None,
+            receipt_later: None,
         }
     }
 }
@@ -115,15 +120,30 @@ pub async fn append_entries(
     let mut items: Vec<AppendedEntry> = outcomes.into_iter().map(AppendedEntry::from).collect();
     let represent = conditions::text(&headers, "prefer")?.is_some_and(prefers_representation);
     if represent {
-        for item in &mut items {
-            item.receipt = super::receipt::read(&state, &register, item.index).await?;
-        }
+        receipts(&state, &register, &mut items).await?;
     }
     let mut response = answer(items, list, represent)?;
     if replayed {
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Adds the receipts, or where they will be when no checkpoint that covers the entries is published in time.
+async fn receipts(state: &AppState, register: &Slug, items: &mut [AppendedEntry]) -> Result<(), Problem> {
+    let size = items.iter().map(|item| item.index + 1).max().unwrap_or_default();
+    let published = match state.witnesses() {
+        Some(witnesses) => witnesses.wait(state.store(), register, size).await?,
+        None => true,
+    };
+    for item in items {
+        if published {
+            item.receipt = super::receipt::read(state, register, item.index).await?;
+        } else {
+            item.receipt_later = Some(format!("/v1/registers/{register}/entries/{}/receipt", item.index));
+        }
+    }
+    Ok(())
 }
 
 /// For whom a caller appends.
