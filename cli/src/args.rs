@@ -207,6 +207,8 @@ pub enum Export {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// A register as Parquet files for analysts: entries.parquet and statuses.parquet.
+    Parquet(crate::commands::export::Parquet),
 }
 
 /// `reestr keys …`.

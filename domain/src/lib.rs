@@ -3,7 +3,7 @@
 //! **In scope.** The definition of a register ([`definition`]) and its history ([`definitions`]); departments, their keys and
 //! officials ([`departments`]); the keys of a register ([`register_keys`]); the aggregates that decide on every append ([`record`], [`department`], [`register`], and
 //! [`any_record`], which picks the right one); the fold of a record's entries into its facts ([`facts`]) and its content
-//! ([`content`]), also as of a time ([`asof`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); the
+//! ([`content`]), also as of a time ([`asof`]), and its statuses over both times ([`periods`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); the
 //! words in which a step is told ([`words`]); proactive rules, from their text to their verdict ([`trigger`]).
 //!
 //! **Not in scope, and so absent.** Input and output, clocks and randomness: the time and every identifier come in as
@@ -44,6 +44,7 @@ mod fault;
 #[cfg(test)]
 mod fixtures;
 pub mod keyring;
+pub mod periods;
 pub mod person;
 pub mod platform;
 pub mod record;

@@ -83,7 +83,7 @@ pub enum StatementError {
     UnknownMember {
         /// `protected header` or `payload`.
         part: &'static str,
-        /// Its name, cut to 32 characters.
+        /// Its name, cut to 32 characters, and without control characters.
         name: String,
     },
     /// A member that must be there is not.
@@ -296,7 +296,9 @@ fn check_names(
     members: &serde_json::Map<String, Value>,
 ) -> Result<(), StatementError> {
     if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(StatementError::UnknownMember { part, name: name.chars().take(32).collect() });
+        // Others' bytes in a message that ends on a terminal: nothing in it may steer one.
+        let shown = name.chars().take(32).map(|c| if c.is_control() { '\u{FFFD}' } else { c });
+        return Err(StatementError::UnknownMember { part, name: shown.collect() });
     }
     match known.iter().find(|name| !members.contains_key(**name)) {
         Some(name) => Err(StatementError::MissingMember { part, name }),

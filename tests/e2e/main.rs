@@ -1,11 +1,13 @@
 //! End-to-end tests: the real binary, real stores, loopback. They mirror what the README and the guides promise.
 
 mod accesses;
+mod analysts;
 mod append;
 mod audit;
 mod busy;
 mod commands;
 mod consent;
+mod corpora;
 mod crash;
 mod demo;
 mod feeds;

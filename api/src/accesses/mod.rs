@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::definition::Visibility;
 use domain::platform::{ACCESSES, PLATFORM};
-use eventstore::StoredEntry;
+use eventstore::{Store, StoredEntry};
 use proofs::slug::{EntryType, Slug};
 use serde_json::Value;
 use uuid::Uuid;
@@ -79,6 +79,8 @@ endpoints! {
     Report = "report",
     /// What a person lets a third party read.
     Consented = "consented",
+    /// A whole register, written to a file.
+    Export = "export",
 }
 
 /// Something that an answer will show: of a record, to do with these persons.
@@ -227,7 +229,7 @@ impl<'a> Look<'a> {
         if self.looker == Looker::Free {
             return Ok(());
         }
-        self.at(state, &of_entries(state, knowledge, entries).await?).await
+        self.at(state, &of_entries(state.store(), knowledge, entries).await?).await
     }
 
     /// Writes down that something of these records is shown: whom each concerns now.
@@ -241,7 +243,7 @@ impl<'a> Look<'a> {
         if self.looker == Looker::Free {
             return Ok(());
         }
-        let folded = folded(state, knowledge, records.collect()).await?;
+        let folded = folded(state.store(), knowledge, records.collect()).await?;
         let of = |(record, folded): (&Uuid, &Folded)| of_folded(register, *record, folded);
         self.at(state, &folded.iter().map(of).collect::<Vec<_>>()).await
     }
@@ -249,12 +251,12 @@ impl<'a> Look<'a> {
 
 /// What the bodies of these entries show: whom the record concerned after each.
 pub async fn of_entries<'e>(
-    state: &AppState,
+    store: &Store,
     knowledge: &Knowledge,
     entries: impl IntoIterator<Item = &'e StoredEntry>,
 ) -> Result<Vec<Disclosure>, Problem> {
     let entries: Vec<&StoredEntry> = entries.into_iter().collect();
-    let folded = folded(state, knowledge, entries.iter().map(|entry| entry.record()).collect()).await?;
+    let folded = folded(store, knowledge, entries.iter().map(|entry| entry.record()).collect()).await?;
     let of = |entry: &&StoredEntry| {
         let step = folded.get(&entry.record()).and_then(|folded| folded.at(entry.version()));
         let persons = step.map(|step| step.persons.clone()).unwrap_or_default();
@@ -271,7 +273,7 @@ pub fn of_folded(register: &Slug, record: Uuid, folded: &Folded) -> Disclosure {
 
 /// These records, folded from their entries.
 pub async fn folded(
-    state: &AppState,
+    store: &Store,
     knowledge: &Knowledge,
     records: BTreeSet<Uuid>,
 ) -> Result<BTreeMap<Uuid, Folded>, Problem> {
@@ -280,7 +282,7 @@ pub async fn folded(
     if records.is_empty() {
         return Ok(all);
     }
-    let stored = state.store().read_records(&records).await?;
+    let stored = store.read_records(&records).await?;
     for of_record in stored.chunk_by(|one, next| one.record() == next.record()) {
         let folded = Folded::fold(of_record, knowledge).map_err(|error| Problem::internal(&error))?;
         all.insert(of_record[0].record(), folded);

@@ -139,6 +139,8 @@ fn a_header_that_is_not_ours_is_refused() {
     for name in ["jwk", "jku", "x5c", "cty", "b64", "kid2"] {
         assert_eq!(header_with(name, json!(1)), E::UnknownMember { part: HEADER, name: name.into() });
     }
+    let steering = header_with("\u{1b}[2J\n", json!(1));
+    assert_eq!(steering, E::UnknownMember { part: HEADER, name: "\u{FFFD}[2J\u{FFFD}".into() });
     for name in ["alg", "kid", "typ"] {
         let mut header = header();
         header.as_object_mut().unwrap().remove(name);

@@ -41,7 +41,7 @@ pub async fn list_consented_records(
     let mut shown = page.items.iter().map(of).collect::<Result<Vec<_>, Problem>>()?;
     // Whoever else is in one learns that its number was read.
     let records = shown.iter().map(|one| one.record).collect();
-    let folded = accesses::folded(&state, &knowledge, records).await?;
+    let folded = accesses::folded(state.store(), &knowledge, records).await?;
     let others = |one: &Disclosure| Some(of_folded(&one.register, one.record, folded.get(&one.record)?));
     shown.extend(shown.iter().filter_map(others).collect::<Vec<_>>());
     disclose(&state, looker(&consent), &Purpose::default(), super::ENDPOINT, &shown).await?;
