@@ -55,7 +55,7 @@ pub fn periods<'e>(
             None if entry.version == 1 => String::new(),
             None => continue,
         };
-        learn(&mut known, &mut ended, since, to, entry.recorded_at);
+        learn(&mut known, &mut ended, since, &to, entry.recorded_at);
     }
     ended.append(&mut known);
     ended.sort_by_key(|period| (period.recorded_from, period.effective_from));
@@ -63,13 +63,7 @@ pub fn periods<'e>(
 }
 
 /// Takes in that from `since` on the status is `to`.
-fn learn(
-    known: &mut Vec<Period>,
-    ended: &mut Vec<Period>,
-    since: Timestamp,
-    to: String,
-    recorded: Timestamp,
-) {
+fn learn(known: &mut Vec<Period>, ended: &mut Vec<Period>, since: Timestamp, to: &str, recorded: Timestamp) {
     let after = known.partition_point(|period| period.effective_from < since);
     let before = known.split_off(after.saturating_sub(1));
     let period = |status: &str, from, until| Period {
@@ -81,12 +75,12 @@ fn learn(
     };
     let mut now = Vec::new();
     match before.first().filter(|_| after > 0) {
-        Some(first) if first.status == to => now.push(period(&to, first.effective_from, None)),
+        Some(first) if first.status == to => now.push(period(to, first.effective_from, None)),
         Some(first) => {
             now.push(period(&first.status, first.effective_from, Some(since)));
-            now.push(period(&to, since, None));
+            now.push(period(to, since, None));
         }
-        None => now.push(period(&to, since, None)),
+        None => now.push(period(to, since, None)),
     }
     for old in before {
         match now.iter_mut().find(|new| new.same_effect(&old)) {

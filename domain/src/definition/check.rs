@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::provided::{CONTROL_MEMBERS, provided_defs};
-use super::{Definition, Effect, TypeRule, body};
+use super::{Definition, Effect, TypeRule, body, unfolded};
 use crate::fault::Fault;
 
 /// Longest schema of one entry type, in bytes of compact JSON: the largest fixture's takes some 4 KiB.
@@ -115,6 +115,9 @@ fn schema(definition: &Definition, rule: &TypeRule, at: &str, faults: &mut Vec<F
             format!("{at}/schema/type"),
             "a body is an object: the schema's `type` is \"object\"",
         ));
+    }
+    if let Err(message) = unfolded::check(&rule.schema, definition.defs.as_ref()) {
+        return faults.push(Fault::new(format!("{at}/schema"), message));
     }
     // Compiling fails as a whole; the pointer inside the schema is the library's, and may be empty.
     match body::compile(&rule.schema, definition.defs.as_ref()) {

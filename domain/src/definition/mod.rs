@@ -8,6 +8,7 @@ mod check;
 mod kinds;
 mod provided;
 mod supplement;
+mod unfolded;
 
 use std::sync::{Arc, OnceLock};
 

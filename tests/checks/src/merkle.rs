@@ -55,7 +55,7 @@ fn path_root(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
 
 /// The greatest power of two that is less than the size, which is over 1.
 fn half(size: u64) -> u64 {
-    1 << (63 - (size - 1).leading_zeros())
+    1 << (size - 1).ilog2()
 }
 
 /// Two sizes and hashes: whatever the hashes are, the two ways agree; and of two trees that grow one from the other, the right

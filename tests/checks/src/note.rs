@@ -41,11 +41,11 @@ fn hold(checkpoint: &Checkpoint, text: &str) -> bool {
     let (ours, other) = (PrivateKey::from_seed(&[1; 32]), PrivateKey::from_seed(&[2; 32]));
     let Ok(signer) = NoteSigner::new(&checkpoint.origin, ours) else { return true };
     match checkpoint.sign(&signer) {
-        Ok(signed) => {
-            let opened = checkpoint::open(&signed, &signer.verifier()).expect("what we sign opens");
+        Ok(text) => {
+            let opened = checkpoint::open(&text, &signer.verifier()).expect("what we sign opens");
             assert_eq!(opened, *checkpoint);
             let stranger = NoteSigner::new(&checkpoint.origin, other).expect("the same name").verifier();
-            assert!(checkpoint::open(&signed, &stranger).is_err(), "it opens with another key");
+            assert!(checkpoint::open(&text, &stranger).is_err(), "it opens with another key");
         }
         // A text that is no note's, or too long to be signed.
         Err(error) => told(&error),

@@ -28,22 +28,22 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let name = json!({ "family": "Примерова", "given": "Анна", "patronymic": "Ивановна" });
     let person = json!({ "name": name, "birth_date": "1995-02-28", "sex": "female", "inn": "770000000000",
         "address": { "region": "Москва", "text": "улица Примерная, 1" } });
-    source.insert(scene("persons", MOTHER, json!([]), person));
+    source.insert(scene("persons", MOTHER, &json!([]), person));
     let child = json!({ "name": name, "birth_date": "2026-03-01", "sex": "male" });
-    source.insert(scene("persons", CHILD, json!([]), child.clone()));
+    source.insert(scene("persons", CHILD, &json!([]), child.clone()));
     let subjects = json!([{ "role": "child", "person": CHILD }, { "role": "mother", "person": MOTHER }]);
-    let birth = scene("births", Uuid::from_u128(3), subjects, json!({ "child": child, "act_number": "1" }));
+    let birth = scene("births", Uuid::from_u128(3), &subjects, json!({ "child": child, "act_number": "1" }));
     source.insert(birth.clone());
     for number in 0..5_u128 {
         let notice = json!({ "sum_kopecks": 100 * u64::try_from(number).unwrap_or(0), "tax": "land", "year": 2025,
             "due_date": "2026-12-01", "items": ["a", "b", "c"] });
         let payer = json!([{ "role": "payer", "person": MOTHER }]);
-        source.insert(scene("tax-notices", Uuid::from_u128(10 + number), payer, notice));
+        source.insert(scene("tax-notices", Uuid::from_u128(10 + number), &payer, notice));
     }
     World { source, birth, today: NaiveDate::from_ymd_opt(2026, 3, 12).expect("a day") }
 });
 
-fn scene(register: &str, record: Uuid, subjects: Value, mut members: Value) -> SceneRecord {
+fn scene(register: &str, record: Uuid, subjects: &Value, mut members: Value) -> SceneRecord {
     members["subjects"] = subjects.clone();
     let scene = json!({
         "register": register, "record": record, "version": 1, "status": "valid", "in_force": true, "subjects": subjects,

@@ -31,7 +31,9 @@ pub fn tile(bytes: &[u8]) -> bool {
     if let Ok(hashes) = &hashes {
         assert_eq!(tile::tile_encode(hashes), bytes, "a tile re-encodes to the bytes it came from");
         let mut frontier = merkle::Frontier::new();
-        hashes.iter().for_each(|hash| frontier.push(*hash));
+        for hash in hashes {
+            frontier.push(*hash);
+        }
         assert_eq!(
             frontier.root(),
             tile::tile_root(hashes),

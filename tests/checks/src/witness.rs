@@ -65,8 +65,8 @@ pub fn policy(bytes: &[u8]) -> bool {
     let none = policy.met(|_| false);
     assert_eq!(none, policy.asks_for_none());
     assert!(policy.met(|_| true), "a quorum that nobody could meet");
-    let half = |witness: &proofs::policy::Witness| witness.name.len() % 2 == 0;
-    let more = |witness: &proofs::policy::Witness| half(witness) || witness.name.len() % 3 == 0;
+    let half = |witness: &proofs::policy::Witness| witness.name.len().is_multiple_of(2);
+    let more = |witness: &proofs::policy::Witness| half(witness) || witness.name.len().is_multiple_of(3);
     assert!(!policy.met(half) || policy.met(more), "one more cosignature made less of it");
     true
 }
