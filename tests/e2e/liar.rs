@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use reestr_tests::server::{self, Server};
 use reestr_tests::store::{Kind, Store};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use crate::shared::{audit, demo, rules};
 
@@ -81,17 +83,70 @@ fn shows_an_entry_twice(path: &str, status: StatusCode, bytes: Vec<u8>) -> (Stat
     (status, items(path, ENTRIES, bytes, twice))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_lies_is_found_out() {
-    let store = Store::fresh(Kind::Sqlite).await;
-    let server = demo(&store).await;
+/// Starts to stand between; gives its address, what it lies, and its task.
+async fn stand_between(server: &Server) -> (String, Arc<Mutex<Lie>>, JoinHandle<std::io::Result<()>>) {
     let lie = Arc::new(Mutex::new(honest as Lie));
     let proxy =
         Proxy { server: server.url.as_str().into(), client: reqwest::Client::new(), lie: lie.clone() };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-    let serving =
-        tokio::spawn(axum::serve(listener, Router::new().fallback(pass).with_state(proxy)).into_future());
+    let serving = axum::serve(listener, Router::new().fallback(pass).with_state(proxy)).into_future();
+    (url, lie, tokio::spawn(serving))
+}
+
+/// Answers of earlier, each given once.
+static EARLIER: Mutex<Vec<(String, Vec<u8>)>> = Mutex::new(Vec::new());
+
+fn answers_as_earlier(path: &str, status: StatusCode, bytes: Vec<u8>) -> (StatusCode, Vec<u8>) {
+    let mut earlier = EARLIER.lock().unwrap_or_else(PoisonError::into_inner);
+    match earlier.iter().position(|(of, _)| of == path) {
+        Some(at) => (StatusCode::OK, earlier.swap_remove(at).1),
+        None => (status, bytes),
+    }
+}
+
+/// An auditor may read a checkpoint, and `registers` only after a key that signed it has ended: nothing is wrong then. But if the old
+/// checkpoint is all that is ever shown, it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_from_before_the_end_of_its_key_is_fetched_again() {
+    let store = Store::fresh(Kind::Sqlite).await;
+    let server = demo(&store).await;
+    let (url, lie, serving) = stand_between(&server).await;
+    for register in [PUBLIC, "departments"] {
+        let mut earlier = Vec::new();
+        for what in ["checkpoint", "key"] {
+            let path = format!("/v1/registers/{register}/{what}");
+            let answer = server.request(reqwest::Method::GET, &path).send().await.expect("an answer");
+            earlier.push((path, answer.bytes().await.expect("a whole answer").to_vec()));
+        }
+        for step in ["rotate", "retire"] {
+            let mut args = words(&["keys", step, "--register", register]);
+            args.extend(store.args());
+            server::succeed(&args).await;
+        }
+        for (times, expected) in [(1, &[][..]), (20, &["checkpoint-key"][..])] {
+            let all = std::iter::repeat_n(&earlier, times).flatten().cloned().collect();
+            *EARLIER.lock().unwrap_or_else(PoisonError::into_inner) = all;
+            *lie.lock().unwrap_or_else(PoisonError::into_inner) = answers_as_earlier;
+            let (code, report) = audit(&url, &["--register", PUBLIC]).await;
+            assert_eq!(
+                (code, rules(&report)),
+                (i32::from(times > 1), words(expected)),
+                "{register}: {report}"
+            );
+            let left = std::mem::take(&mut *EARLIER.lock().unwrap_or_else(PoisonError::into_inner)).len();
+            assert!(left < 2 * times, "{register}: nothing of earlier was answered");
+        }
+    }
+    serving.abort();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lies_is_found_out() {
+    let store = Store::fresh(Kind::Sqlite).await;
+    let server = demo(&store).await;
+    let (url, lie, serving) = stand_between(&server).await;
 
     let lies: [(&str, Lie, &[&str]); 6] = [
         ("nothing", honest, &[]),

@@ -16,6 +16,7 @@ on_both_stores!(
     a_refused_submission_changes_no_key,
     a_head_that_a_key_in_force_did_not_sign_is_not_opened,
     a_log_is_opened_with_two_keys,
+    a_batch_that_the_database_fails_changes_no_key,
 );
 
 const LOG: &str = "licences";
@@ -223,5 +224,39 @@ async fn a_log_is_opened_with_two_keys(fixture: &Fixture) {
     let keys = signers(&head);
     assert_eq!((keys.len(), &keys[0], *keys[1].key()), (2, &second, open.key));
     assert_eq!((head.size, head.recorded_at), (0, None));
+    store.close().await;
+}
+
+/// The head is written with the new keys before the batch ends: what fails then takes everything back, and the next batch goes by
+/// what is so.
+async fn a_batch_that_the_database_fails_changes_no_key(fixture: &Fixture) {
+    let store = fixture.with_logs(&["registers", LOG]).await;
+    let before = head(&store).await;
+    let second = new_key(&store, LOG).await;
+    let (make, drop) = if fixture.is_postgres() {
+        (
+            "CREATE TRIGGER broken BEFORE UPDATE ON shard FOR EACH ROW EXECUTE FUNCTION reestr_refuse('disk on fire')",
+            "DROP TRIGGER broken ON shard",
+        )
+    } else {
+        (
+            "CREATE TRIGGER broken BEFORE UPDATE ON shard BEGIN SELECT RAISE(ABORT, 'disk on fire'); END",
+            "DROP TRIGGER broken",
+        )
+    };
+    let run = async |statement: &str| {
+        let mut tx = store.db().begin().await.unwrap();
+        tx.execute(statement, vec![]).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    run(make).await;
+    let failed = store.submit(rekey(fixture, 1, vec![KeyChange::Add(second.clone())])).await;
+    assert!(matches!(failed, Err(AppendError::Store(_))), "{failed:?}");
+    assert_eq!(head(&store).await.checkpoint, before.checkpoint);
+    run(drop).await;
+    store.submit(fixture.one(LOG, 1, 1)).await.unwrap();
+    assert_eq!(signers(&head(&store).await), std::slice::from_ref(&before.key));
+    store.submit(rekey(fixture, 1, vec![KeyChange::Add(second.clone())])).await.unwrap();
+    assert_eq!(signers(&head(&store).await), [second, before.key]);
     store.close().await;
 }
