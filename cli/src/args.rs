@@ -129,6 +129,9 @@ pub struct Append {
     /// File with the department's private key, made by `reestr keys generate`.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
+    /// File with the passphrase that opens a sealed key, in its first line.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// Server to append to.
     #[arg(long, value_name = "URL", required_unless_present = "local")]
     pub url: Option<String>,
@@ -219,6 +222,9 @@ pub enum Keys {
         /// The file to make; it must not exist.
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Seal the private key under the passphrase in the first line of this file.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
     },
     /// Enrol a public key (JWK file, or a private key file) for a department.
     Enrol {
@@ -292,6 +298,10 @@ pub enum Keys {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// Have a key on a PKCS#11 device sign a register's checkpoints, or what the platform signs for a department.
+    Attach(crate::commands::attach::Attach),
+    /// Seal the store's secrets under another key file or passphrase.
+    Reseal(crate::commands::reseal::Reseal),
     /// List all keys of departments and registers, with their terms.
     List {
         /// Print JSON.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -39,6 +39,15 @@ pub struct Config {
     pub witness_policy: Option<RelativePathBuf>,
     /// Issuers of bearer tokens, besides the store's own.
     pub issuers: Vec<api::auth::IssuerConfig>,
+    /// File with the random key that the store's secrets are sealed with; made for a new store. Without this setting and the next,
+    /// `seal.key` in the data directory.
+    pub seal_key_file: Option<PathBuf>,
+    /// File with the passphrase that they are sealed with instead.
+    pub seal_passphrase_file: Option<PathBuf>,
+    /// PKCS#11 module of the device that holds keys which the store only refers to.
+    pub pkcs11_module: Option<PathBuf>,
+    /// File with the PIN to log in to its tokens with.
+    pub pkcs11_pin_file: Option<PathBuf>,
     /// `text` or `json`.
     pub log_format: LogFormat,
     /// Directives of what to log, as in `info,sqlx=warn`.
@@ -67,6 +76,10 @@ impl Default for Config {
             statistics_threshold: api::statistics::Settings::default().threshold,
             witness_policy: None,
             issuers: Vec::new(),
+            seal_key_file: None,
+            seal_passphrase_file: None,
+            pkcs11_module: None,
+            pkcs11_pin_file: None,
             log_format: LogFormat::Text,
             log: LOG_DEFAULT.to_owned(),
         }

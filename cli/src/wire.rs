@@ -17,6 +17,8 @@ use crate::args::StoreArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::fixtures;
+use crate::pkcs11::Devices;
+use crate::seal;
 use crate::system::{OsEntropy, SystemClock};
 
 /// The file of the embedded store in its directory.
@@ -28,6 +30,8 @@ pub struct Opened {
     pub store: Store,
     /// The registry over it.
     pub registry: Registry,
+    /// The devices that hold keys for it.
+    pub devices: Option<Arc<Devices>>,
     /// Its settings.
     pub config: Config,
     /// The witnesses without whom no checkpoint is published.
@@ -46,7 +50,12 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let witnesses = config.witnesses()?;
-    let mut options = Options::new(target, config.log_name.clone(), clock, entropy);
+    let source = seal::source(&config, &args.data, entropy.clone())?;
+    let mut options = Options::new(target, config.log_name.clone(), clock, entropy, source);
+    let devices = devices(&config)?;
+    if let Some(devices) = &devices {
+        options.holder = devices.clone();
+    }
     options.witnessed = witnesses.is_some();
     let what = match &args.database {
         Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)",
@@ -64,7 +73,16 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let made = registry.bootstrap(&roots).await;
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
     define_platform(&registry).await?;
-    Ok(Opened { store, registry, config, witnesses })
+    Ok(Opened { store, registry, devices, config, witnesses })
+}
+
+/// The devices that the settings name.
+fn devices(config: &Config) -> Result<Option<Arc<Devices>>, Failure> {
+    match (&config.pkcs11_module, &config.pkcs11_pin_file) {
+        (Some(module), Some(pin_file)) => Ok(Some(Arc::new(Devices::new(module.clone(), pin_file.clone())))),
+        (None, None) => Ok(None),
+        _ => Err(Failure::usage("pkcs11_module and pkcs11_pin_file are set together, or not at all")),
+    }
 }
 
 /// Defines the registers that the engine itself keeps, where the store has none of the name: a store made by an older

@@ -6,6 +6,8 @@ use proofs::signer::SignError;
 use proofs::slug::Slug;
 use uuid::Uuid;
 
+use crate::seal::SealError;
+
 /// The store failed. Cheap to clone: a failed batch tells every caller in it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -61,6 +63,14 @@ pub enum StoreError {
         #[source]
         why: SignError,
     },
+    /// Another process reads the file, so that what was in the clear cannot be erased from it.
+    #[error(
+        "another process has the store open: end it, and start again to erase the keys that an older version kept in the clear"
+    )]
+    Busy,
+    /// What is sealed cannot be opened, or nothing sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// A task of the store ended where it never should; only a new process helps.
     #[error("internal: {0}")]
     Internal(String),

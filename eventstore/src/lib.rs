@@ -30,6 +30,7 @@ mod past;
 mod published;
 mod reader;
 mod replay;
+mod seal;
 pub mod sql;
 mod store;
 pub mod testing;
@@ -40,7 +41,7 @@ pub use aggregate::{Codec, CodecError, Conditions, ExecuteError, Loaded, execute
 pub use clock::{Clock, Entropy};
 pub use cqrs::{JournalContext, JournalEventStore};
 pub use error::{AppendError, StoreError};
-pub use keys::{CHECKPOINT, STATEMENT, TOKEN};
+pub use keys::{CHECKPOINT, KeyHolder, NoHolder, STATEMENT, TOKEN};
 pub use metrics::{AppendMetrics, Histogram};
 pub use model::{
     Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, KeyChange, LogHead, NUMBER_BYTES_MAX,
@@ -49,4 +50,5 @@ pub use model::{
 pub use past::Placed;
 pub use published::Published;
 pub use reader::{READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
+pub use seal::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, PassphraseSealed, SealError};
 pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};

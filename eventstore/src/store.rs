@@ -13,8 +13,10 @@ use crate::appender::{self, Appender};
 use crate::args;
 use crate::clock::{Clock, Entropy};
 use crate::error::{AppendError, StoreError};
+use crate::keys::{KeyHolder, Keyring, NoHolder};
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
+use crate::seal::{self, MasterKeySource};
 use crate::sql::{Db, Target};
 use crate::{listen, verify};
 
@@ -45,6 +47,10 @@ pub struct Options {
     pub entropy: Arc<dyn Entropy>,
     /// Whether checkpoints are shown only once they are published, by whoever asks witnesses, rather than as they are signed.
     pub witnessed: bool,
+    /// Gives the key that the store's secrets are sealed with.
+    pub master_key: Arc<dyn MasterKeySource>,
+    /// Finds keys that devices hold.
+    pub holder: Arc<dyn KeyHolder>,
     /// Entries of a batch at most.
     pub batch_entries_max: usize,
     /// Entries that may wait at most; more are refused as [`AppendError::Overloaded`].
@@ -60,6 +66,7 @@ impl Options {
         log_name: impl Into<String>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        master_key: Arc<dyn MasterKeySource>,
     ) -> Self {
         Self {
             target,
@@ -67,6 +74,8 @@ impl Options {
             clock,
             entropy,
             witnessed: false,
+            master_key,
+            holder: Arc::new(NoHolder),
             batch_entries_max: BATCH_ENTRIES_MAX,
             queue_entries_max: QUEUE_ENTRIES_MAX,
             batch_timeout: BATCH_TIMEOUT,
@@ -84,6 +93,7 @@ struct Shared {
     witnessed: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    keyring: Keyring,
     appender: Appender,
     metrics: Arc<AppendMetrics>,
     head: watch::Receiver<u64>,
@@ -113,6 +123,8 @@ impl Store {
         check_log_name(&options.log_name)?;
         let db = Db::open(&options.target).await?;
         claim_log_name(&db, &options.log_name).await?;
+        let data_key = seal::open(&db, options.master_key, &options.entropy).await?;
+        let keyring = Keyring { data_key, holder: options.holder };
         verify::heads(&db, &options.log_name).await?;
         let position = crate::reader::position(&db).await?;
         let (publish, head) = watch::channel(position);
@@ -122,6 +134,7 @@ impl Store {
             db: db.clone(),
             target: options.target.clone(),
             log_name: options.log_name.clone(),
+            keyring: keyring.clone(),
             clock: options.clock.clone(),
             metrics: metrics.clone(),
             publish: publish.clone(),
@@ -139,6 +152,7 @@ impl Store {
             witnessed: options.witnessed,
             clock: options.clock,
             entropy: options.entropy,
+            keyring,
             appender,
             metrics,
             head,
@@ -159,6 +173,10 @@ impl Store {
     /// The entropy that the store was opened with.
     pub fn entropy(&self) -> &dyn Entropy {
         &*self.0.entropy
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.0.keyring
     }
 
     /// The installation's log name.

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use proofs::time::Timestamp;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Entropy};
+use crate::seal::MasterKey;
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug)]
@@ -60,6 +62,11 @@ impl Entropy for SeededEntropy {
             chunk.copy_from_slice(&block.finalize()[..chunk.len()]);
         }
     }
+}
+
+/// A fixed key to seal the secrets of a test's store with.
+pub fn master_key() -> MasterKey {
+    MasterKey::Bytes(Zeroizing::new([0x5e; 32]))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use reestr_tests::store::{BOTH, Kind, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::shared::{REGISTER, append, audit, demo, entry, rules};
+use crate::shared::{REGISTER, append, audit, demo, entry, master_key, rules};
 
 /// `reestr keys …` on a store; what it printed.
 async fn keys(store: &Store, args: &[&str]) -> String {
@@ -158,8 +158,9 @@ async fn forge(store: &Store, key: &PrivateKey) -> u64 {
     };
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
     let entropy = Arc::new(SeededEntropy::new(5));
-    let journal = eventstore::Store::open(Options::new(target, "reestr.localhost", clock.clone(), entropy));
-    let journal = journal.await.unwrap();
+    let key_of_store = Arc::new(master_key(store));
+    let options = Options::new(target, "reestr.localhost", clock.clone(), entropy, key_of_store);
+    let journal = eventstore::Store::open(options).await.unwrap();
     let last = journal.log(&"departments".parse().unwrap()).await.unwrap().unwrap().recorded_at.unwrap();
     clock.set(last.plus_millis(1));
     let said = entry(store, 123_456);

@@ -1,8 +1,12 @@
 //! What several of the tests do.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use eventstore::MasterKey;
 use reestr_tests::server::{self, Server};
 use reestr_tests::store::Store;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 /// People in the demos of tests: one block of households, enough for every register to have records.
 pub const PEOPLE: &str = "100";
@@ -75,4 +79,11 @@ pub fn rules(report: &Value) -> Vec<String> {
     rules.sort();
     rules.dedup();
     rules
+}
+
+/// The key in the key file of a store that was opened before.
+pub fn master_key(store: &Store) -> MasterKey {
+    let text = std::fs::read_to_string(store.data().join("seal.key")).expect("the first start makes it");
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim()).expect("base64url");
+    MasterKey::Bytes(Zeroizing::new(bytes.try_into().expect("32 bytes")))
 }

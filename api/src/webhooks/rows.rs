@@ -120,14 +120,16 @@ pub struct Grounds {
 const COLUMNS: &str = "id, owner, kind, channel, url, registers, bodies, purpose, legal_basis, secret, former_secret, \
      former_until, state, disabled_why, position, created_at, revision";
 
-fn read(row: &Row) -> Result<Webhook, StoreError> {
+fn read(store: &Store, row: &Row) -> Result<Webhook, StoreError> {
     let id = row.uuid("id")?;
     let at = |error: StoreError| error.at("webhook", || id.to_string());
     let registers: Vec<Slug> = serde_json::from_str(&row.text("registers").map_err(at)?)
         .map_err(|_| StoreError::corrupt("webhook", "registers", id, "is not a list of names"))?;
     let grounds = row.opt_text("purpose").map_err(at)?.zip(row.opt_text("legal_basis").map_err(at)?);
     let with_bodies = row.int("bodies").map_err(at)? == 1;
-    let former = row.opt_blob("former_secret").map_err(at)?.zip(row.opt_time("former_until").map_err(at)?);
+    let secret = open(store, id, &row.blob("secret").map_err(at)?)?;
+    let former =
+        row.opt_blob("former_secret").map_err(at)?.map(|sealed| open(store, id, &sealed)).transpose()?;
     let channel = row.opt_text("channel").map_err(at)?.map(|channel| channel.parse());
     Ok(Webhook {
         id,
@@ -139,14 +141,23 @@ fn read(row: &Row) -> Result<Webhook, StoreError> {
         bodies: grounds
             .filter(|_| with_bodies)
             .map(|(purpose, legal_basis)| Grounds { purpose, legal_basis }),
-        secret: Secret::from_bytes(row.blob("secret").map_err(at)?),
-        former: former.map(|(secret, until)| (Secret::from_bytes(secret), until)),
+        secret,
+        former: former.zip(row.opt_time("former_until").map_err(at)?),
         state: row.parse("state").map_err(at)?,
         disabled_why: row.opt_text("disabled_why").map_err(at)?,
         position: row.uint("position").map_err(at)?,
         created_at: row.time("created_at").map_err(at)?,
         revision: row.uint("revision").map_err(at)?,
     })
+}
+
+/// A secret is sealed for its webhook: the former one stays as it is when it moves to its other column.
+fn seal(store: &Store, id: Uuid, secret: &Secret) -> Result<Vec<u8>, StoreError> {
+    store.seal("webhook", &id.to_string(), secret.bytes())
+}
+
+fn open(store: &Store, id: Uuid, sealed: &[u8]) -> Result<Secret, StoreError> {
+    Ok(Secret::from_bytes(store.unseal("webhook", &id.to_string(), sealed)?))
 }
 
 /// A webhook to be made.
@@ -213,7 +224,7 @@ pub async fn insert(store: &Store, new: New) -> Result<Webhook, InsertError> {
         new.bodies.is_some(),
         purpose,
         legal_basis,
-        secret.bytes(),
+        seal(store, id, &secret)?,
         new.after,
         store.clock().now(),
         new.created_by
@@ -230,19 +241,19 @@ pub async fn insert(store: &Store, new: New) -> Result<Webhook, InsertError> {
 /// A webhook by its name.
 pub async fn one(store: &Store, id: Uuid) -> Result<Option<Webhook>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM webhook WHERE id = $1");
-    store.db().fetch_optional(&sql, args![id]).await?.as_ref().map(read).transpose()
+    store.db().fetch_optional(&sql, args![id]).await?.as_ref().map(|row| read(store, row)).transpose()
 }
 
 /// The webhooks of an owner, the oldest first: at most 50.
 pub async fn of_owner(store: &Store, owner: &Slug) -> Result<Vec<Webhook>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM webhook WHERE owner = $1 ORDER BY id");
-    store.db().fetch_all(&sql, args![owner]).await?.iter().map(read).collect()
+    store.db().fetch_all(&sql, args![owner]).await?.iter().map(|row| read(store, row)).collect()
 }
 
 /// All webhooks.
 pub async fn all(store: &Store) -> Result<Vec<Webhook>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM webhook ORDER BY owner, id");
-    store.db().fetch_all(&sql, args![]).await?.iter().map(read).collect()
+    store.db().fetch_all(&sql, args![]).await?.iter().map(|row| read(store, row)).collect()
 }
 
 /// Takes a webhook away, with what was to be sent to it; false when it was not there.
@@ -259,8 +270,9 @@ pub async fn rotate(store: &Store, id: Uuid) -> Result<Option<Secret>, StoreErro
     let secret = Secret::new(store.entropy());
     let sql = "UPDATE webhook SET former_secret = secret, former_until = $2, secret = $3, revision = revision + 1 WHERE id = $1";
     let until = store.clock().now().plus_millis(FORMER_MILLIS);
+    let sealed = seal(store, id, &secret)?;
     let mut tx = store.db().begin().await?;
-    let rotated = tx.execute(sql, args![id, until, secret.bytes()]).await?;
+    let rotated = tx.execute(sql, args![id, until, sealed]).await?;
     tx.commit().await?;
     Ok((rotated > 0).then_some(secret))
 }

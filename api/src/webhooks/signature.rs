@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use eventstore::Entropy;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// What a secret begins with as text.
 const PREFIX: &str = "whsec_";
@@ -15,29 +16,29 @@ const SECRET_BYTES: usize = 32;
 
 /// A secret. Its text is shown once, to whoever made it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// A new one.
     pub fn new(entropy: &dyn Entropy) -> Self {
-        let mut bytes = vec![0; SECRET_BYTES];
+        let mut bytes = Zeroizing::new(vec![0; SECRET_BYTES]);
         entropy.fill(&mut bytes);
         Self(bytes)
     }
 
-    /// As it is stored.
-    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+    /// Of its bytes.
+    pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
     }
 
-    /// To store.
+    /// To be sealed.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// As its owner puts it into a receiver.
     pub fn text(&self) -> String {
-        format!("{PREFIX}{}", STANDARD.encode(&self.0))
+        format!("{PREFIX}{}", STANDARD.encode(&*self.0))
     }
 
     /// The signature of a message, with its version.
@@ -66,7 +67,7 @@ mod tests {
     #[test]
     fn the_published_example_comes_out() {
         let secret = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let secret = Secret::from_bytes(secret);
+        let secret = Secret::from_bytes(Zeroizing::new(secret));
         assert_eq!(secret.text(), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let signature =
             secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);

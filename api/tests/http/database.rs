@@ -45,7 +45,8 @@ impl Database {
             }
         };
         let entropy = Arc::new(SeededEntropy::new(seed));
-        let mut options = Options::new(target, "log.test", clock.clone(), entropy);
+        let key = Arc::new(eventstore::testing::master_key());
+        let mut options = Options::new(target, "log.test", clock.clone(), entropy, key);
         options.witnessed = witnessed;
         Store::open(options).await.expect("the store opens")
     }

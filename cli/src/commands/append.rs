@@ -20,7 +20,7 @@ const CONCURRENT: usize = 16;
 
 /// Signs and appends each line of a file. Every line that was acknowledged stays, whatever happens to the next.
 pub async fn run(args: Append) -> Result<(), Failure> {
-    let key = keyfile::read(&args.key)?;
+    let key = keyfile::read(&args.key, args.passphrase_file.as_deref())?;
     let lines = Line::read_all(&text(&args.file)?, &args.register)?;
     let target = Target::open(&args).await?;
     let bar = Progress::detect().bar("entries appended", lines.len() as u64);

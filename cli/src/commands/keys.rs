@@ -19,8 +19,8 @@ use crate::{demo, keyfile, wire};
 /// Makes, enrols, rotates, ends or lists keys.
 pub async fn run(args: Keys) -> Result<(), Failure> {
     match args {
-        Keys::Generate { file } => {
-            let public = keyfile::generate(&file, &OsEntropy)?;
+        Keys::Generate { file, passphrase_file } => {
+            let public = keyfile::generate(&file, passphrase_file.as_deref(), &OsEntropy)?;
             let jwk =
                 serde_json::to_string(&public.jwk()).map_err(|error| Failure::because("the key", &error))?;
             line(&jwk);
@@ -48,6 +48,8 @@ pub async fn run(args: Keys) -> Result<(), Failure> {
             };
             append_one(&store, &owner, (KEY_COMPROMISED, body), reason, &said).await
         }
+        Keys::Attach(args) => super::attach::run(args).await,
+        Keys::Reseal(args) => super::reseal::run(args).await,
         Keys::List { json, store } => list::list(&store, json).await,
     }
 }

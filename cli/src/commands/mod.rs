@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod append;
+pub mod attach;
 pub mod audit;
 pub mod client;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod projection;
 pub mod reference;
 pub mod replay;
 pub mod report;
+pub mod reseal;
 pub mod serve;
 pub mod show;
 pub mod token;

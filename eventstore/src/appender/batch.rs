@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use proofs::slug::Slug;
 use tokio::sync::{oneshot, watch};
 
-use super::decide::{self, Decided};
+use super::decide::{self, Decided, Undecided};
 use super::lookup::{self, Signers};
 use super::{Start, Waiting, tiles, write};
 use crate::clock::Clock;
 use crate::error::{AppendError, StoreError};
+use crate::keys::Keyring;
 use crate::listen;
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
@@ -20,6 +22,7 @@ use crate::sql::{Db, Dialect, Target, Tx};
 /// of which a checkpoint is signed elsewhere.
 const BLOCKING_ENTRIES: usize = 200;
 
+type Answer = Result<Vec<Appended>, AppendError>;
 type Reply = (oneshot::Sender<Result<Vec<Appended>, AppendError>>, Instant, usize);
 
 /// Commits batches, one after the other.
@@ -31,6 +34,7 @@ pub(super) struct Batches {
     target: Target,
     timeout: Duration,
     log_name: Arc<str>,
+    keyring: Keyring,
     clock: Arc<dyn Clock>,
     metrics: Arc<AppendMetrics>,
     publish: Arc<watch::Sender<u64>>,
@@ -46,6 +50,7 @@ impl Batches {
             target: start.target,
             timeout: start.batch_timeout,
             log_name: start.log_name.into(),
+            keyring: start.keyring,
             clock: start.clock,
             metrics: start.metrics,
             publish: start.publish,
@@ -68,7 +73,7 @@ impl Batches {
             replies.push((one.reply, one.since, one.weight));
             permits.push(one.permit);
         }
-        let in_time = tokio::time::timeout(self.timeout, self.commit(batch)).await;
+        let in_time = tokio::time::timeout(self.timeout, self.commit_signed(batch)).await;
         let outcome = in_time.unwrap_or_else(|_| {
             self.reconnect();
             Err(StoreError::OutcomeUnknown("the database did not answer in time".to_owned()))
@@ -93,17 +98,53 @@ impl Batches {
         }
     }
 
-    async fn commit(
-        &mut self,
-        batch: Vec<Submission>,
-    ) -> Result<Vec<Result<Vec<Appended>, AppendError>>, StoreError> {
+    /// Commits what can be signed: a device that is away stops the registers that it signs, and no other.
+    async fn commit_signed(&mut self, batch: Vec<Submission>) -> Result<Vec<Answer>, StoreError> {
+        let mut answers: Vec<Option<Answer>> = batch.iter().map(|_| None).collect();
+        let mut places: Vec<usize> = (0..batch.len()).collect();
+        let mut batch = batch;
+        // Each round but the last takes out at least one register.
+        loop {
+            match self.commit(batch).await? {
+                Outcome::Committed(committed) => {
+                    for (place, answer) in places.into_iter().zip(committed) {
+                        answers[place] = Some(answer);
+                    }
+                    let lost = || StoreError::Internal("a submission has no answer".to_owned());
+                    return answers.into_iter().map(|answer| answer.ok_or_else(lost)).collect();
+                }
+                Outcome::Unsigned { register, error, whole } => {
+                    tracing::error!(%error, "entries are refused until it can");
+                    let (refused, rest): (Vec<_>, Vec<_>) =
+                        places.into_iter().zip(whole).partition(|(_, one)| names(one, &register));
+                    if refused.is_empty() {
+                        return Err(error);
+                    }
+                    for (place, _) in refused {
+                        answers[place] = Some(Err(AppendError::Store(error.clone())));
+                    }
+                    (places, batch) = rest.into_iter().unzip();
+                }
+            }
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Submission>) -> Result<Outcome, StoreError> {
         let mut tx = self.begin().await?;
-        let facts = lookup::read(&mut tx, &batch, &self.log_name, &mut self.signers).await?;
+        let facts = lookup::read(&mut tx, &batch, &self.log_name, &self.keyring, &mut self.signers).await?;
         let now = self.clock.now();
-        let decided = self.decide(batch, facts, now).await?;
+        let whole = if facts.signs_locally() { Vec::new() } else { batch.clone() };
+        let decided = match self.decide(batch, facts, now).await {
+            Ok(decided) => decided,
+            Err(Undecided::Unsigned { register, error }) => {
+                tx.rollback().await?;
+                return Ok(Outcome::Unsigned { register, error, whole });
+            }
+            Err(Undecided::Store(error)) => return Err(error),
+        };
         if decided.logs.is_empty() {
             tx.rollback().await?;
-            return Ok(decided.answers);
+            return Ok(Outcome::Committed(decided.answers));
         }
         let tiles = tiles::filled(&mut tx, &decided.logs).await?;
         write::write(&mut tx, &decided, &tiles).await?;
@@ -112,7 +153,7 @@ impl Batches {
         let entries = decided.entries.len() as u64;
         self.metrics.entries.fetch_add(entries, Ordering::Relaxed);
         self.metrics.batch_entries.observe(entries);
-        Ok(decided.answers)
+        Ok(Outcome::Committed(decided.answers))
     }
 
     /// Leaves a connection behind that nothing came from: it may never be given back, and the pool has no other. What it had begun
@@ -148,13 +189,31 @@ impl Batches {
         batch: Vec<Submission>,
         facts: lookup::Facts,
         now: proofs::time::Timestamp,
-    ) -> Result<Decided, StoreError> {
+    ) -> Result<Decided, Undecided> {
         let entries: usize = batch.iter().map(|one| one.entries.len()).sum();
         if entries < BLOCKING_ENTRIES && facts.signs_locally() {
             return decide::decide(batch, facts, now);
         }
         tokio::task::spawn_blocking(move || decide::decide(batch, facts, now))
             .await
-            .map_err(|error| StoreError::Internal(error.to_string()))?
+            .map_err(|error| Undecided::Store(StoreError::Internal(error.to_string())))?
     }
+}
+
+/// What became of a batch.
+enum Outcome {
+    Committed(Vec<Answer>),
+    /// Nothing, since the checkpoint of a register could not be signed. The batch is given back.
+    Unsigned {
+        register: Slug,
+        error: StoreError,
+        whole: Vec<Submission>,
+    },
+}
+
+/// Does a submission need a checkpoint of the register?
+fn names(submission: &Submission, register: &Slug) -> bool {
+    let entries = submission.entries.iter().any(|new| new.statement.statement().register == *register);
+    let opens = submission.opens.iter().any(|open| open.register == *register);
+    entries || opens || submission.rekeys.iter().any(|rekey| rekey.register == *register)
 }

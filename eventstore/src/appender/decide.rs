@@ -34,6 +34,22 @@ pub(super) struct Decided {
     pub logs: Vec<Touched>,
 }
 
+/// Why a batch could not be decided.
+pub(super) enum Undecided {
+    /// A register's checkpoint was not signed.
+    Unsigned {
+        register: Slug,
+        error: StoreError,
+    },
+    Store(StoreError),
+}
+
+impl From<StoreError> for Undecided {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 pub(super) struct Accepted {
     pub position: u64,
     pub index: u64,
@@ -97,7 +113,7 @@ struct State {
 }
 
 /// `now` is the clock's; what is recorded never goes back behind what was.
-pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Result<Decided, StoreError> {
+pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Result<Decided, Undecided> {
     let before = facts.position;
     let logs = facts.logs.into_iter().map(|(register, log)| {
         let size_before = log.frontier.size();
@@ -292,7 +308,7 @@ impl State {
         self,
         before: u64,
         answers: Vec<Result<Vec<Appended>, AppendError>>,
-    ) -> Result<Decided, StoreError> {
+    ) -> Result<Decided, Undecided> {
         let logs = self.logs.into_iter().filter(|(_, log)| log.touched);
         let logs = logs.map(|(register, log)| touched(register, log)).collect::<Result<_, _>>()?;
         Ok(Decided {
@@ -309,7 +325,7 @@ impl State {
 }
 
 /// Signs the log's new checkpoint.
-fn touched(register: Slug, log: Log) -> Result<Touched, StoreError> {
+fn touched(register: Slug, log: Log) -> Result<Touched, Undecided> {
     let root = log.frontier.root();
     let (newest, older) = log
         .signers
@@ -319,9 +335,12 @@ fn touched(register: Slug, log: Log) -> Result<Touched, StoreError> {
     let checkpoint = Checkpoint { origin, size: log.frontier.size(), root, extensions: vec![] };
     let checkpoint = checkpoint.sign_all(&log.signers).map_err(|error| match error {
         CheckpointError::Note(NoteError::Signer(why)) => {
-            StoreError::Signer { what: format!("the checkpoint of {register}"), why }
+            let error = StoreError::Signer { what: format!("the checkpoint of {register}"), why };
+            Undecided::Unsigned { register: register.clone(), error }
         }
-        error => StoreError::Internal(format!("the checkpoint of {register} cannot be signed: {error}")),
+        error => {
+            StoreError::Internal(format!("the checkpoint of {register} cannot be signed: {error}")).into()
+        }
     })?;
     Ok(Touched {
         register,

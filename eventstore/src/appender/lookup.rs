@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::args;
 use crate::error::StoreError;
 use crate::heads;
-use crate::keys;
+use crate::keys::{self, Keyring};
 use crate::model::{Appended, KeyChange, Submission};
 use crate::replay;
 use crate::sql::{Col, Dialect, JsonRows, Row, Tx, rows};
@@ -58,6 +58,7 @@ pub(super) async fn read(
     tx: &mut Tx,
     batch: &[Submission],
     log_name: &str,
+    keyring: &Keyring,
     signers: &mut Signers,
 ) -> Result<Facts, StoreError> {
     let lock = match tx.dialect() {
@@ -67,7 +68,7 @@ pub(super) async fn read(
     let row = tx.fetch_optional(lock, args![SHARD]).await?;
     let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
     let named = |error: StoreError| error.at("shard", || SHARD.to_string());
-    let (logs, openers) = logs(tx, batch, log_name, signers).await?;
+    let (logs, openers) = logs(tx, batch, log_name, keyring, signers).await?;
     Ok(Facts {
         position: row.uint("position").map_err(named)?,
         recorded_at: row.time("recorded_at").map_err(named)?,
@@ -83,6 +84,7 @@ async fn logs(
     tx: &mut Tx,
     batch: &[Submission],
     log_name: &str,
+    keyring: &Keyring,
     signers: &mut Signers,
 ) -> Result<(HashMap<Slug, LogFacts>, Signers), StoreError> {
     let entries = batch.iter().flat_map(|one| &one.entries).map(|new| &new.statement.statement().register);
@@ -101,7 +103,7 @@ async fn logs(
     let missing: BTreeSet<_> =
         heads.chain(opens.iter().cloned()).filter(|name| !signers.contains_key(name)).collect();
     if !missing.is_empty() {
-        load_signers(tx, &missing, log_name, signers).await?;
+        load_signers(tx, &missing, log_name, keyring, signers).await?;
     }
     let fact = |head: heads::Head| {
         let kept = names(&head).map(|name| signers.get(&name).cloned()).collect::<Option<Vec<_>>>();
@@ -134,6 +136,7 @@ async fn load_signers(
     tx: &mut Tx,
     names: &BTreeSet<(Slug, Kid)>,
     log_name: &str,
+    keyring: &Keyring,
     signers: &mut Signers,
 ) -> Result<(), StoreError> {
     let mut wanted = JsonRows::new();
@@ -143,7 +146,7 @@ async fn load_signers(
     let sql = signers_sql(tx.dialect());
     for row in tx.fetch_all(&sql, args![wanted, keys::CHECKPOINT]).await? {
         let register: Slug = row.parse("owner").map_err(|error| error.at("signing_key", String::new))?;
-        let key = keys::read(&row)?;
+        let key = keyring.read(&row)?;
         let kid = key.public().kid();
         let signer = NoteSigner::new(&checkpoint::origin(log_name, &register), key)
             .map_err(|error| StoreError::corrupt("installation", "log_name", 1, error))?;
@@ -237,9 +240,10 @@ fn logs_sql(dialect: Dialect) -> String {
 
 fn signers_sql(dialect: Dialect) -> String {
     format!(
-        "SELECT k.owner, k.kid, k.seed FROM {} AS r
-         CROSS JOIN signing_key k WHERE k.owner = r.slug AND k.purpose = $2 AND k.kid = r.kid",
-        rows(dialect, "$1", &[("slug", Col::Text), ("kid", Col::Text)])
+        "SELECT {} FROM {} AS r
+         CROSS JOIN signing_key WHERE owner = r.slug AND purpose = $2 AND signing_key.kid = r.kid_wanted",
+        keys::COLUMNS,
+        rows(dialect, "$1", &[("slug", Col::Text), ("kid_wanted", Col::Text)])
     )
 }
 

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::error::{AppendError, StoreError};
+use crate::keys::Keyring;
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
 use crate::sql::{Db, Target};
@@ -33,6 +34,7 @@ pub(crate) struct Start {
     pub db: Db,
     pub target: Target,
     pub log_name: String,
+    pub keyring: Keyring,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<AppendMetrics>,
     pub publish: Arc<watch::Sender<u64>>,

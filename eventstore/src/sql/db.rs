@@ -9,7 +9,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
 
 use super::row::Inner as RowInner;
 use super::{Arg, Dialect, Row, Target, migrations};
@@ -169,6 +169,15 @@ impl Db {
                 Ok(Tx(TxInner::Postgres(pool.begin_with(begin).await?)))
             }
         }
+    }
+
+    /// Writes an SQLite file anew, so that nothing of what was deleted is left in it or in its WAL. PostgreSQL is not touched.
+    pub(crate) async fn rewrite(&self) -> Result<(), StoreError> {
+        let Inner::Sqlite { writer, .. } = &self.0 else { return Ok(()) };
+        sqlx::query("VACUUM").execute(writer).await?;
+        let truncated = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(writer).await?;
+        let busy: i64 = truncated.try_get(0)?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
     }
 
     pub(crate) async fn close(&self) {

@@ -97,9 +97,9 @@ async fn a_changed_head_is_not_opened(fixture: &Fixture) {
 }
 
 async fn a_changed_key_is_not_used(fixture: &Fixture) {
-    let store = tampered(fixture, &["UPDATE signing_key SET seed = (SELECT root FROM log)"]).await;
+    let store = tampered(fixture, &["UPDATE signing_key SET sealed = (SELECT wrapped FROM seal)"]).await;
     let kid = store.log(&slug("licences")).await.unwrap().unwrap().key.key().kid();
-    names(store.key("licences", eventstore::CHECKPOINT).await, &format!("signing_key.seed {kid}"));
+    names(store.key("licences", eventstore::CHECKPOINT).await, &format!("signing_key.sealed {kid}"));
     // An appender that does not know the key yet does not sign with it either.
     let other = fixture.open().await;
     let answer = other.submit(fixture.one("licences", 1, 2)).await;

@@ -113,7 +113,8 @@ impl Fixture {
     }
 
     pub fn options(&self) -> Options {
-        Options::new(self.target.clone(), LOG_NAME, self.clock.clone(), self.entropy.clone())
+        let master_key = Arc::new(eventstore::testing::master_key());
+        Options::new(self.target.clone(), LOG_NAME, self.clock.clone(), self.entropy.clone(), master_key)
     }
 
     pub async fn open(&self) -> Store {

@@ -57,7 +57,8 @@ impl Database {
                 Target::Postgres(format!("{base}/{name}"))
             }
         };
-        let options = Options::new(target, "log.test", clock.clone(), Arc::new(SeededEntropy::new(7)));
+        let (entropy, key) = (Arc::new(SeededEntropy::new(7)), Arc::new(eventstore::testing::master_key()));
+        let options = Options::new(target, "log.test", clock.clone(), entropy, key);
         Store::open(options).await.expect("the store opens")
     }
 }

@@ -22,8 +22,10 @@ struct Term {
     from: Timestamp,
     until: Option<Timestamp>,
     compromised_since: Option<Timestamp>,
-    /// Does the store keep the private half?
+    /// Does the store keep the private half, or a reference to it?
     held: bool,
+    /// Is it on a device?
+    on_device: bool,
 }
 
 #[derive(Serialize)]
@@ -48,8 +50,12 @@ pub async fn list(store: &StoreArgs, json: bool) -> Result<(), Failure> {
         [("departments' keys", &all.departments), ("registers' verifier keys", &all.registers)]
     {
         line(title);
-        for Term { owner, key, from, until, compromised_since, held } in terms {
-            let held = if *held { "  held here" } else { "" };
+        for Term { owner, key, from, until, compromised_since, held, on_device } in terms {
+            let held = match (held, on_device) {
+                (_, true) => "  on a device",
+                (true, false) => "  held here",
+                (false, false) => "",
+            };
             let until = said("until", until.as_ref()).unwrap_or_else(|| "in force".to_owned());
             let since = said("compromised since", compromised_since.as_ref());
             let since = since.map_or_else(String::new, |since| format!("  {since}"));
@@ -75,6 +81,7 @@ async fn all(opened: &Opened) -> Result<All, Failure> {
                 until: key.revoked_at,
                 compromised_since: key.compromised_since,
                 held: held(opened, &department.slug, STATEMENT, &key.kid).await?,
+                on_device: on_device(opened, &key.kid).await?,
             });
         }
     }
@@ -87,6 +94,7 @@ async fn all(opened: &Opened) -> Result<All, Failure> {
                 until: key.until,
                 compromised_since: key.compromised_since,
                 held: held(opened, register, CHECKPOINT, &key.vkey.key().kid()).await?,
+                on_device: on_device(opened, &key.vkey.key().kid()).await?,
             });
         }
     }
@@ -96,4 +104,9 @@ async fn all(opened: &Opened) -> Result<All, Failure> {
 async fn held(opened: &Opened, owner: &Slug, purpose: &str, kid: &Kid) -> Result<bool, Failure> {
     let kept = opened.store.keeps(owner.as_str(), purpose, kid).await;
     kept.map_err(|error| Failure::because("the store", &error))
+}
+
+async fn on_device(opened: &Opened, kid: &Kid) -> Result<bool, Failure> {
+    let key = opened.store.key_by_kid(kid).await.map_err(|error| Failure::because("the store", &error))?;
+    Ok(key.is_some_and(|key| !key.is_local()))
 }

@@ -93,6 +93,9 @@ pub struct Identity {
     /// File with its private key, made by `reestr keys generate`. It must sign nothing else.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// File with the passphrase that opens a sealed key, in its first line.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 }
 
 /// Where a witness keeps what it knows.
@@ -179,7 +182,7 @@ async fn evidence(store: &Store) -> Result<(), Failure> {
 }
 
 fn cosigner(identity: &Identity) -> Result<Cosigner, Failure> {
-    let key = keyfile::read(&identity.key)?;
+    let key = keyfile::read(&identity.key, identity.passphrase_file.as_deref())?;
     Cosigner::new(&identity.name, key)
         .map_err(|error| Failure::usage(format!("the name {:?} is no witness's: {error}", identity.name)))
 }
