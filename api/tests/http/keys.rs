@@ -250,3 +250,29 @@ async fn a_store_of_an_older_version_gets_the_new_types_once() {
         there.store().close().await;
     }
 }
+
+/// Whoever asks for the key gets one that verifies what is shown, though witnesses have not seen the newest yet.
+#[tokio::test]
+async fn a_new_key_is_given_with_the_first_checkpoint_that_shows_it() {
+    for world in World::both_witnessed().await {
+        let permits = "permits".parse().expect("a slug");
+        let publish = async || {
+            let log = world.store.log(&permits).await.expect("it is read").expect("a log");
+            let note = SignedNote::parse(&log.checkpoint).expect("a note");
+            assert!(world.store.publish(&permits, &note, 0).await.expect("it is published"));
+        };
+        publish().await;
+        let first = key(&world, "permits").await;
+        signed(&world, "permits", &[&first]).await;
+        about(&world, "permits", "key-added", json!({})).await.expect(201);
+        assert_eq!(key(&world, "permits").await, first);
+        signed(&world, "permits", &[&first]).await;
+        publish().await;
+        let second = key(&world, "permits").await;
+        assert_ne!(second, first);
+        signed(&world, "permits", &[&second, &first]).await;
+        about(&world, "permits", "key-retired", json!({ "key": first.to_string() })).await.expect(201);
+        assert_eq!(key(&world, "permits").await, second);
+        world.end().await;
+    }
+}

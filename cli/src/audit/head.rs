@@ -12,6 +12,9 @@ use super::report::{Fault, RegisterReport};
 use super::state::Pin;
 use super::{Trust, log_fault};
 
+/// Broken when no key in force signed.
+const CHECKPOINT_KEY: &str = "checkpoint-key";
+
 /// A checkpoint as served. Of its signatures nothing is known yet.
 pub struct Head {
     /// The note.
@@ -61,18 +64,18 @@ impl Head {
                 Some((vkey, Some(until), _)) => format!("it is signed only with {vkey}, retired at {until}"),
                 _ => "none of the keys that `registers` names for it signed it".to_owned(),
             };
-            log_fault("checkpoint-key", detail)
+            log_fault(CHECKPOINT_KEY, detail)
         })
     }
 }
 
-/// Was the checkpoint signed before, and `registers` read after its key ended? Then nothing is wrong, and both are to be read again.
+/// Is the checkpoint of another moment than `registers`? Its keys may have changed in between, and nothing be wrong: both are to be
+/// read again.
 pub fn is_stale(log: &Log, trust: &Trust) -> bool {
     let (Some(head), Some(keys)) = (&log.head, trust.definitions.keys_of(&log.register)) else {
         return false;
     };
-    let signed = |key: &VerifierKey| head.signed.verify(key).is_ok();
-    !keys.now().any(|key| signed(&key.vkey)) && keys.iter().any(|key| signed(&key.vkey))
+    head.signer(keys).is_err_and(|fault| fault.rule == CHECKPOINT_KEY)
 }
 
 /// Judges a log's checkpoint; gives what is to be kept of it when it is in order.
@@ -86,10 +89,14 @@ pub fn check(log: &Log, trust: &Trust, report: &mut RegisterReport) -> Option<Pi
         report.fault(log_fault("definition", "no entry of `registers` defines this register"));
         return None;
     };
-    // Nobody's proof rests on what is served, but everyone asks for it.
+    // Nobody's proof rests on what is served, but everyone asks for it. It may be newer than the checkpoint, or than `registers`.
     let served: Option<VerifierKey> = head.served.parse().ok();
-    if served.is_none_or(|served| keys.now().all(|key| key.vkey != served)) {
-        report.fault(log_fault("checkpoint-key", "the key served for it is none of its keys in force"));
+    let belongs = |served: &VerifierKey| {
+        keys.now().any(|key| key.vkey == *served) || head.signed.verify(served).is_ok()
+    };
+    if !served.as_ref().is_some_and(belongs) {
+        let detail = "the key served for it is none of its keys in force, and did not sign its checkpoint";
+        report.fault(log_fault(CHECKPOINT_KEY, detail));
     }
     if log.kept.as_ref().is_some_and(|kept| keys.get(&kept.key).is_none()) {
         let detail = "the key kept from the last audit is none that `registers` ever named for it";

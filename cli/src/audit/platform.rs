@@ -18,7 +18,7 @@ use super::register::{Checked, Entries, Homes, check_bodies, check_signatures, n
 use super::report::{Fault, RegisterReport};
 use super::source::Source;
 use super::state::Pins;
-use super::{Outcome, Trust, head, log_fault};
+use super::{Outcome, PAUSE, Trust, head, log_fault};
 use crate::progress::Progress;
 
 /// Definitions of registers.
@@ -55,6 +55,7 @@ pub async fn verify(
         if tries == 0 || !head::is_stale(&departments.log, &trust) {
             break (departments, registers, trust);
         }
+        tokio::time::sleep(PAUSE).await;
     };
     let mut outcomes = Vec::with_capacity(2);
     for mut root in [departments, registers] {
