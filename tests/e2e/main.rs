@@ -20,5 +20,6 @@ mod rsf;
 mod servers;
 mod shared;
 mod trigger;
+mod withholding;
 mod witness;
 mod witness_killed;
