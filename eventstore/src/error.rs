@@ -170,9 +170,7 @@ pub enum AppendError {
         holder: Uuid,
     },
     /// The idempotency key was used before for other content.
-    #[error(
-        "the idempotency key was used before with other content, or with content that was withheld since"
-    )]
+    #[error("the idempotency key was used before with other content")]
     Idempotency,
     /// A record that the decision rested on has moved on: load again, decide again.
     #[error("record {record} has changed since it was read (version {found})")]

@@ -39,8 +39,6 @@ pub struct Rebuilt {
     pub replaced: Option<Hash>,
     /// The first row in which they differed.
     pub difference: Option<Difference>,
-    /// Did the rows that were read still count what an order has withheld since? Then they had to differ.
-    pub stale: bool,
 }
 
 impl Rebuilt {
@@ -63,9 +61,6 @@ pub struct Checked {
     pub live: Hash,
     /// The first row in which they differ.
     pub difference: Option<Difference>,
-    /// Do the rows that are read still count what an order has withheld since? Then they have to differ until a running server
-    /// has made them again.
-    pub stale: bool,
 }
 
 /// Makes the projection again from position 0, in batches, while the old rows are read and kept up to date as before;
@@ -95,14 +90,10 @@ pub async fn rebuild_with(
             making.digest(pair).await?
         };
         let Some(made) = made else { continue };
-        if made.difference.is_some() && making.overtaken(pair, &made).await? {
-            continue;
-        }
         let Some(applied) = making.finish(pair).await? else { continue };
         builds::sweep(store.db(), &*projector).await?;
-        let Made { position, digest, live, difference, stale } = made;
-        let entries = entries + applied;
-        return Ok(Rebuilt { entries, position, digest, replaced: live, difference, stale });
+        let Made { position, digest, live, difference } = made;
+        return Ok(Rebuilt { entries: entries + applied, position, digest, replaced: live, difference });
     }
 }
 
@@ -130,12 +121,9 @@ pub async fn check_with(
             return Err(ProjectionError::Incomparable { name, live: pair.live.version, ours });
         }
         let Some(made) = making.compare(pair, &mut entries).await? else { continue };
-        if made.difference.is_some() && making.overtaken(pair, &made).await? {
-            continue;
-        }
         builds::discard(store.db(), &*projector, pair.new.number).await?;
-        let Made { position, digest, live, difference, stale } = made;
-        return Ok(Checked { entries, position, digest, live: live.unwrap_or(digest), difference, stale });
+        let Made { position, digest, live, difference } = made;
+        return Ok(Checked { entries, position, digest, live: live.unwrap_or(digest), difference });
     }
 }
 
@@ -144,7 +132,7 @@ pub async fn check_with(
 pub async fn catch_up(store: &Store, name: &str) -> Result<u64, ProjectionError> {
     let projector = find(name)?;
     let making = Making { store, projector: &*projector, catalogue: Catalogue::default(), target: 0 };
-    let build = builds::follow(store, &*projector).await?;
+    let build = builds::follow(store.db(), &*projector, store.clock().now()).await?;
     making.advance(build, None, &mut |_| {}).await
 }
 
@@ -161,7 +149,6 @@ struct Made {
     digest: Hash,
     live: Option<Hash>,
     difference: Option<Difference>,
-    stale: bool,
 }
 
 /// A projection being made again.
@@ -175,7 +162,7 @@ struct Making<'a> {
 impl<'a> Making<'a> {
     async fn begin(store: &'a Store, projector: &'a dyn Projector) -> Result<Self, ProjectionError> {
         // Makes the live build when there is none, and fails here when this program is older than it.
-        builds::follow(store, projector).await?;
+        builds::follow(store.db(), projector, store.clock().now()).await?;
         let target = store.position().await?;
         Ok(Self { store, projector, catalogue: Catalogue::default(), target })
     }
@@ -188,7 +175,7 @@ impl<'a> Making<'a> {
     ) -> Result<Pair, ProjectionError> {
         let (db, name) = (self.store.db(), self.projector.name());
         loop {
-            let new = builds::beside(self.store, self.projector).await?;
+            let new = builds::beside(db, self.projector, self.store.clock().now()).await?;
             let mut report = |position| progress(Progress { position, target: self.target });
             *entries += self.advance(new, None, &mut report).await?;
             let Some(live) = builds::live(db, name).await? else { continue };
@@ -222,19 +209,8 @@ impl<'a> Making<'a> {
         for snapshot in [before, after] {
             snapshot.rollback().await?;
         }
-        let (position, stale) =
-            (live.position, live.begun < builds::since(self.store, self.projector).await?);
-        Ok(Some(Made { position, digest: made, live: Some(digest_live), difference, stale }))
-    }
-
-    /// Whether an order came while the rows were made: the new ones were then made without a body that the old ones, where they
-    /// stood, had still to hold. Both are looked at again once they have passed it.
-    async fn overtaken(&self, pair: Pair, made: &Made) -> Result<bool, ProjectionError> {
-        let overtaken = self.store.last_order().await? > made.position;
-        if overtaken {
-            builds::discard(self.store.db(), self.projector, pair.new.number).await?;
-        }
-        Ok(overtaken)
+        let live_digest = Some(digest_live);
+        Ok(Some(Made { position: live.position, digest: made, live: live_digest, difference }))
     }
 
     /// The digest of the new rows alone, where there are none to compare them with.
@@ -244,7 +220,7 @@ impl<'a> Making<'a> {
         let Some(new) = new else { return Ok(None) };
         let digest = compare::digest(&mut snapshot, self.projector, new.number).await?;
         snapshot.rollback().await?;
-        Ok(Some(Made { position: new.position, digest, live: None, difference: None, stale: false }))
+        Ok(Some(Made { position: new.position, digest, live: None, difference: None }))
     }
 
     /// Steps `build` until nothing is left before `until`, or until another process has taken it away.
@@ -258,7 +234,7 @@ impl<'a> Making<'a> {
         let mut pace = Pace::new(BATCH_ENTRIES);
         loop {
             match pace.step(self.store, &self.catalogue, self.projector, build, until).await? {
-                Stepped::Advanced { position, entries, .. } => {
+                Stepped::Advanced { position, entries } => {
                     applied += entries;
                     report(position);
                 }

@@ -20,6 +20,5 @@ mod rsf;
 mod servers;
 mod shared;
 mod trigger;
-mod withholding;
 mod witness;
 mod witness_killed;

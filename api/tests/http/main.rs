@@ -42,6 +42,5 @@ mod tokens;
 mod verifying;
 mod webhook_owners;
 mod webhooks;
-mod withholding;
 mod witnessing;
 mod world;

@@ -1,7 +1,8 @@
 //! Receipts for people: of any entry that concerns them, for nobody else, and verified with the keys that are served.
 
+use proofs::hash::sha256;
 use proofs::keyring::Keyring;
-use proofs::receipt::{Verdict, examine};
+use proofs::receipt::{StepName, Verdict, examine, text};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -122,6 +123,180 @@ async fn whoever_acts_for_another_gets_theirs_and_is_seen() {
         let answer = ask(&world, &grown, Some(&whom), "GET", &path, None).await;
         assert_eq!(proven(&world, &answer).await.register.as_str(), "works");
         ask(&world, &grown, None, "GET", &path, None).await.problem(404);
+        world.end().await;
+    }
+}
+
+/// The page of an entry's receipt, in this language.
+async fn page(world: &World, who: Who, address: &str, language: &str) -> Answer {
+    let headers = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    world.send(who, "GET", &format!("{address}?language={language}"), &headers, None).await
+}
+
+/// The witnesses of a receipt of the citizen, which the page names too.
+pub async fn witnessed(world: &World, record: &str) -> Vec<String> {
+    let proven = proven(world, &world.get(Who::Citizen, &url(record, 1)).await).await;
+    let page = page(world, Who::Citizen, &url(record, 1), "en").await;
+    let mut names: Vec<String> = proven.witnessed.into_iter().map(|one| one.witness).collect();
+    assert!(names.iter().all(|name| page.text().contains(&format!("{name} (<time"))), "{}", page.text());
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn the_page_says_what_the_entry_says_and_can_be_verified_itself() {
+    for world in World::both().await {
+        let mut calls = definition("calls", "roads", "restricted");
+        calls["kind"] = json!("notice");
+        calls["types"][0]["schema"]["properties"]["snils"]["title"] = json!("Номер <СНИЛС>");
+        calls["types"][0]["schema"]["properties"]["snils"]["format"] = json!("date");
+        world.registry.define_register(calls).await.expect("it is defined");
+        let mut body = world.body("A001");
+        body["snils"] = json!("2026-05-05");
+        let record = enter(&world, "calls", None, "issued", body).await.appended.record;
+        world.clock.advance(60_000);
+        let reason = "<script>alert('1')</script> & \"2\" </pre><!--";
+        enter(&world, "calls", Some(record), "revoked", json!({ "reason": reason })).await;
+        let record = record.to_string();
+
+        let first = page(&world, Who::Citizen, &url(&record, 1), "ru").await;
+        let second = page(&world, Who::Citizen, &url(&record, 2), "en").await;
+        for answer in [&first, &second] {
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("content-type")),
+                (200, "text/html; charset=utf-8")
+            );
+            assert_eq!((answer.header("vary"), answer.header("cache-control")), ("accept", "no-store"));
+            let policy = answer.header("content-security-policy");
+            assert!(
+                policy.starts_with("default-src 'none'; style-src 'sha256-")
+                    && !policy.contains("script-src"),
+                "{policy}"
+            );
+            for foreign in ["<script", "http://", "https://", "src=", "<link", "style=", "<!--"] {
+                assert!(!answer.text().contains(foreign), "it has {foreign}");
+            }
+            let receipt = text::find(&answer.bytes).expect("the page holds the receipt");
+            let found = examine(&receipt, &keys(&world).await, None);
+            assert_eq!(found.verdict, Verdict::Verified, "{found:#?}");
+        }
+        assert!(first.header("content-disposition").starts_with("inline; filename=\"receipt-0"));
+        for said in [
+            "<html lang=\"ru\">",
+            "По-русски: Issued",
+            "Номер &lt;СНИЛС&gt;",
+            "По-русски: Number",
+            "2036-01-01",
+            "1-FZ",
+            "видна в личном кабинете: <strong><time datetime=\"2026-06-01T12:00:00.000Z\">2026-06-01 12:00:00.000 UTC",
+        ] {
+            assert!(first.text().contains(said), "{said} is not in\n{}", first.text());
+        }
+        for said in [
+            "<html lang=\"en\">",
+            "Revoked",
+            "&lt;script&gt;alert(&#39;1&#39;)",
+            "appeared in the account before: <time datetime=\"2026-06-01T12:00:00.000Z\"",
+            "in the account since: <strong><time datetime=\"2026-06-01T12:01:00.000Z\"",
+        ] {
+            assert!(second.text().contains(said), "{said} is not in\n{}", second.text());
+        }
+        page(&world, Who::OtherCitizen, &url(&record, 1), "ru").await.problem(404);
+        page(&world, Who::Citizen, &url(&record, 1), "de").await.problem(400);
+        let plain = world.permit("permits", "A002").await;
+        let plain =
+            page(&world, Who::Citizen, &url(plain["record"].as_str().expect("a record"), 1), "en").await;
+        assert!(!plain.text().contains("legally significant"), "a permit is no notice");
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_page_that_verifies_may_do_nothing_else() {
+    let [world, other] = World::both().await;
+    for (language, title) in [("ru", "Проверить квитанцию"), ("en", "Verify a receipt")] {
+        let answer = world.get(Who::Anyone, &format!("/verify?language={language}")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "public, max-age=60"));
+        let page = answer.text();
+        assert!(
+            page.contains(&format!("<html lang=\"{language}\">"))
+                && page.contains(&format!("<title>{title}</title>"))
+        );
+        let between = |begin: &str, end: &str| {
+            let from = page.find(begin).expect("it begins") + begin.len();
+            &page[from..from + page[from..].find(end).expect("it ends")]
+        };
+        let hash = |text: &str| format!("'sha256-{}'", sha256(text.as_bytes()));
+        let (script, style) = (hash(between("<script>", "</script>")), hash(between("<style>", "</style>")));
+        let policy = format!(
+            "default-src 'none'; script-src {script}; style-src {style}; connect-src 'none'; base-uri 'none'; form-action 'none'"
+        );
+        assert_eq!(answer.header("content-security-policy"), format!("{policy}; frame-ancestors 'none'"));
+        assert_eq!(
+            between("http-equiv=\"Content-Security-Policy\" content=\"", "\""),
+            policy,
+            "it holds for a saved copy"
+        );
+        assert_eq!(page.matches("<script").count(), 2, "the script and the keys");
+        for foreign in ["http://", "https://", " src=", "<link", "style=\"", "<form"] {
+            assert!(!page.contains(foreign), "it has {foreign}");
+        }
+        let brought = between("id=\"keys\">", "</script>");
+        assert_eq!(
+            Keyring::parse(brought.as_bytes()),
+            Ok(keys(&world).await),
+            "the page brings the keys along"
+        );
+    }
+    world.get(Who::Anyone, "/verify?language=de").await.problem(400);
+    world.end().await;
+    other.end().await;
+}
+
+/// Keys change while a receipt is kept; what it proves then follows from what is said of them.
+#[tokio::test]
+async fn a_receipt_outlives_its_keys_but_not_their_theft() {
+    for world in World::both().await {
+        let entry = world.permit("permits", "A001").await;
+        let address = url(entry["record"].as_str().expect("a record"), 1);
+        let kept = world.get(Who::Citizen, &address).await;
+        let about = async |register: &str, record: Uuid, entry_type: &str, body: Value| {
+            let entry = json!({ "record": record, "type": entry_type, "body": body });
+            world.post(Who::Operator, &format!("/v1/registers/{register}/entries"), entry).await.expect(201)
+        };
+        let knowledge = world.registry.knowledge();
+        let permits =
+            knowledge.definitions.current(&"permits".parse().expect("a slug")).expect("it is defined");
+        let (record, old) = (permits.record, permits.key.to_string());
+        world.clock.advance(1_000);
+        about("registers", record, "key-added", json!({})).await;
+        about("registers", record, "key-retired", json!({ "key": old, "reason": "a year" })).await;
+        assert_eq!(proven(&world, &kept).await.index, 0, "retired since, and good");
+        let roads =
+            knowledge.departments.get(&"roads".parse().expect("a slug")).expect("it is there").clone();
+        about("departments", roads.record, "key-enrolled", json!({})).await;
+        let (since, kid) = (world.clock_now().plus_millis(-1_000), roads.keys[0].kid.clone());
+        about(
+            "departments",
+            roads.record,
+            "key-compromised",
+            json!({ "kid": kid, "since": since.to_string() }),
+        )
+        .await;
+        let found = examine(&kept.bytes, &keys(&world).await, None);
+        assert_eq!((found.verdict, found.failed()), (Verdict::Doubtful, None), "{found:#?}");
+        about("registers", record, "key-compromised", json!({ "key": old, "since": since.to_string() }))
+            .await;
+        let found = examine(&kept.bytes, &keys(&world).await, None);
+        assert_eq!(
+            (found.verdict, found.failed()),
+            (Verdict::Faulty, Some(StepName::Checkpoint)),
+            "{found:#?}"
+        );
+        // A new receipt is under the new key.
+        let again = world.get(Who::Citizen, &address).await;
+        let found = examine(&again.bytes, &keys(&world).await, None);
+        assert_eq!(found.verdict, Verdict::Doubtful, "{found:#?}");
         world.end().await;
     }
 }

@@ -184,6 +184,9 @@ async fn with_one_of_three_away_two_publish_and_a_receipt_is_cosigned() {
         // The third comes back, and its cosignature is added to what is published.
         peers[2].away(false);
         until(async || served(&world, "permits", &peers).await == (1, vec![1, 2, 3])).await;
+        let record = answer["record"].as_str().expect("a record");
+        let witnessed = crate::receipts::witnessed(&world, record).await;
+        assert_eq!(witnessed, ["w1", "w2", "w3"], "who cosigned stands in a person's receipt");
         let metrics = world.get(Who::Anyone, "/metrics").await;
         assert!(metrics.text().contains("reestr_register_unpublished_entries{register=\"permits\"} 0"));
         assert!(metrics.text().contains("reestr_witness_answers_total{witness=\"w3\",answer=\"status\"}"));

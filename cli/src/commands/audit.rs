@@ -19,13 +19,14 @@ const WRONG: u8 = 1;
 /// The audit could not be made.
 const COULD_NOT_CHECK: u8 = 2;
 
-/// Reads whose cosignatures are asked for.
-fn policy(file: &Path) -> Result<Policy, Failure> {
+/// Reads whose cosignatures are asked for: the text, and what it says.
+pub(super) fn policy(file: &Path) -> Result<(String, Policy), Failure> {
     let wrong = |what: &dyn std::fmt::Display| {
         Failure::usage(format!("the witness policy {}: {what}", file.display()))
     };
     let text = fs::read_to_string(file).map_err(|error| wrong(&error))?;
-    text.parse().map_err(|error| wrong(&error))
+    let policy = text.parse().map_err(|error| wrong(&error))?;
+    Ok((text, policy))
 }
 
 /// Audits, prints the report, and says by its exit code what was found.
@@ -40,7 +41,7 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
         }
         None => None,
     };
-    let policy = args.witness_policy.as_deref().map(policy).transpose()?;
+    let (rule, policy) = args.witness_policy.as_deref().map(policy).transpose()?.unzip();
     let request = Request { url: args.url, credential, register: args.register, state: args.state, policy };
     let progress = if args.json { Progress::Silent } else { Progress::detect() };
     let report = match audit::run(&request, progress).await {
@@ -51,7 +52,9 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
         }
     };
     if let Some(file) = &args.keys_out {
-        write_keys(file, report.keys.as_ref())?;
+        // What the auditor asked of witnesses is verified; what the server asks of its own is only said.
+        let keys = report.keys.clone().map(|keys| Keyring { witness_policy: rule, ..keys });
+        write_keys(file, keys.as_ref())?;
     }
     if args.json {
         let json =

@@ -20,5 +20,4 @@ pub mod token;
 pub mod trigger;
 pub mod verify;
 pub mod webhook;
-pub mod withhold;
 pub mod witness;

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use proofs::keyring::Keyring;
-use proofs::policy::Policy;
 use proofs::receipt::{self, Examination, Outcome, Verdict};
 
+use super::audit::policy;
 use crate::audit::fetch::{CouldNotCheck, Fetch};
 use crate::failure::{Failure, chain};
 use crate::output::line;
@@ -54,7 +54,7 @@ pub async fn run(args: Verify) -> Result<ExitCode, Failure> {
     })?;
     let keys = keys(&args.keys).await?;
     let policy = args.witness_policy.as_deref().map(policy).transpose()?;
-    let found = receipt::examine(&receipt, &keys, policy.as_ref());
+    let found = receipt::examine(&receipt, &keys, policy.as_ref().map(|(_, policy)| policy));
     if args.json {
         let json = serde_json::to_string_pretty(&found);
         line(&json.map_err(|error| Failure::because("the result", &error))?);
@@ -62,14 +62,6 @@ pub async fn run(args: Verify) -> Result<ExitCode, Failure> {
         line(&table(&found));
     }
     Ok(if found.verdict == Verdict::Faulty { ExitCode::from(WRONG) } else { ExitCode::SUCCESS })
-}
-
-/// A rule on witnesses.
-fn policy(file: &Path) -> Result<Policy, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        Failure::usage(format!("cannot read the witness policy {}: {error}", file.display()))
-    })?;
-    text.parse().map_err(|fault| Failure::usage(format!("{}: {fault}", file.display())))
 }
 
 /// The keys in a file, or those that a server says it has.

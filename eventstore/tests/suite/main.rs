@@ -20,4 +20,3 @@ mod servers;
 mod trees;
 mod triggers;
 mod upgrading;
-mod withholding;

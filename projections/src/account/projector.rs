@@ -88,11 +88,7 @@ impl Projector for AccountProjector {
                 concerned(&mut records, life, Subject::person);
             }
         }
-        Ok(vec![
-            Write::forget(dialect, &RECORDS, batch.rewritten()),
-            Write::upsert(dialect, &RECORDS, records),
-            Write::upsert(dialect, &PERSONS, persons),
-        ])
+        Ok(vec![Write::upsert(dialect, &RECORDS, records), Write::upsert(dialect, &PERSONS, persons)])
     }
 }
 
@@ -130,8 +126,7 @@ pub(crate) fn concerned<K: Ord + Clone + Into<Arg>>(
             all.insert(key, Seen { step, roles, former: None, fresh: step.fresh });
         }
     }
-    let rewritten = life.is_rewritten();
-    for (key, seen) in all.into_iter().filter(|(_, seen)| seen.fresh || rewritten) {
+    for (key, seen) in all.into_iter().filter(|(_, seen)| seen.fresh) {
         row(rows, key, life, &seen);
     }
 }

@@ -18,4 +18,3 @@ mod runner;
 mod search;
 mod statistics;
 mod town;
-mod withholding;

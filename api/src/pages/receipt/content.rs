@@ -80,7 +80,18 @@ impl Content<'_> {
         };
     }
 
+    /// A sum of money in one line.
+    fn money(members: &Map<String, Value>) -> Option<String> {
+        let said = |name: &str| members.get(name).and_then(Value::as_str);
+        let (amount, currency) = said("amount").zip(said("currency")).filter(|_| members.len() == 2)?;
+        Some(format!("{} {}", Escaped(amount), Escaped(currency)))
+    }
+
     fn members(&self, html: &mut String, members: &Map<String, Value>, schema: Option<&Value>, top: bool) {
+        if let Some(sum) = Self::money(members) {
+            html.push_str(&sum);
+            return;
+        }
         html.push_str("<dl>");
         for (name, value) in members {
             let member = schema.and_then(|schema| schema.get("properties")).and_then(|known| known.get(name));
@@ -113,12 +124,14 @@ impl Content<'_> {
         }
         let own =
             schema.and_then(|schema| schema.get("title").or_else(|| self.resolved(schema).get("title")));
-        if let Some(title) = own.and_then(Value::as_str) {
+        // A schema has one title, in the language of those who keep the register; members are named in English.
+        if let (Language::Russian, Some(title)) = (self.language, own.and_then(Value::as_str)) {
             return Escaped(title).to_string();
         }
-        match PROVIDED.iter().find(|(known, ..)| *known == name) {
-            Some((_, ru, en)) => self.either(ru, en).to_owned(),
-            None => format!("<code>{}</code>", Escaped(name)),
+        match (PROVIDED.iter().find(|(known, ..)| *known == name), self.language) {
+            (Some((_, ru, en)), _) => self.either(ru, en).to_owned(),
+            (None, Language::English) => Escaped(&name.replace('_', " ")).to_string(),
+            (None, Language::Russian) => format!("<code>{}</code>", Escaped(name)),
         }
     }
 

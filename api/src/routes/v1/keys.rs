@@ -26,6 +26,7 @@ pub async fn get_keys(State(state): State<AppState>) -> Result<impl IntoResponse
 
 /// The keys that are known.
 pub fn keyring(state: &AppState, knowledge: &Knowledge) -> Keyring {
+    let policy = state.witnesses().map(|witnesses| witnesses.policy_text().to_owned());
     let log_name = state.store().log_name();
-    domain::keyring::keyring(log_name, &knowledge.definitions, &knowledge.departments, None)
+    domain::keyring::keyring(log_name, &knowledge.definitions, &knowledge.departments, policy)
 }

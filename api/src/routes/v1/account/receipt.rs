@@ -15,7 +15,7 @@ use crate::pages::receipt::ReceiptPage;
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::Folded;
 use crate::routes::v1::keys::keyring;
-use crate::routes::v1::registers::entries::receipt::ReceiptDocument;
+use crate::routes::v1::registers::entries::receipt::{ReceiptDocument, whole};
 
 /// The receipt of an entry that concerns the person who asks, as a file to keep; with `Accept: text/html`, as a page to
 /// print or keep, which can be verified as the file can. An entry that does not concern them is answered as one that does not exist.
@@ -53,8 +53,7 @@ pub async fn get_account_receipt(
     let first = concerned.next().ok_or_else(Problem::not_found)?;
     let entry = std::iter::once(first).chain(concerned).find(|entry| entry.version() == version);
     let entry = entry.ok_or_else(Problem::not_found)?;
-    let receipt =
-        state.store().receipt(&entry.register, entry.index).await?.ok_or_else(Problem::not_found)?;
+    let receipt = whole(&state, &entry.register, entry.index).await?.ok_or_else(Problem::not_found)?;
     let shown = Disclosure::new(&entry.register, record, acting.person().into_iter().collect());
     disclose(&state, &acting, &Purpose::default(), Endpoint::Receipt, &[shown.at(entry.index)]).await?;
     // Neither a register nor a person is in the file's name: it will lie where others look.

@@ -48,13 +48,18 @@ impl From<Receipt> for ReceiptDocument {
 }
 
 /// The whole receipt of an entry, for those who may see all of it. One that no published checkpoint covers yet has none for now.
-pub async fn read(state: &AppState, register: &Slug, index: u64) -> Result<Option<ReceiptDocument>, Problem> {
+pub async fn whole(state: &AppState, register: &Slug, index: u64) -> Result<Option<Receipt>, Problem> {
     let receipt = state.store().receipt(register, index).await?;
     if receipt.is_none() && state.store().witnessed() {
         let exists = state.store().entry(register, index).await?.is_some();
         return if exists { Err(Problem::not_published()) } else { Ok(None) };
     }
-    Ok(receipt.map(ReceiptDocument::from))
+    Ok(receipt)
+}
+
+/// The same, as it is answered.
+pub async fn read(state: &AppState, register: &Slug, index: u64) -> Result<Option<ReceiptDocument>, Problem> {
+    Ok(whole(state, register, index).await?.map(ReceiptDocument::from))
 }
 
 /// The receipt of an entry under the published checkpoint; with `Accept: text/plain`, the tlog-proof alone.
