@@ -236,7 +236,11 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
             tracing::error!(error = %error, "the store is not available");
-            return Self::new(UNAVAILABLE, "The database did not answer.").retry_after(1);
+            let detail = match error {
+                StoreError::Signer { .. } => "What holds the key that signs this did not answer.",
+                _ => "The database did not answer.",
+            };
+            return Self::new(UNAVAILABLE, detail).retry_after(1);
         }
         Self::internal(&error)
     }

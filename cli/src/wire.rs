@@ -41,17 +41,8 @@ pub struct Opened {
 /// Opens a store, making it when it is new.
 pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let config = Config::read(args)?;
-    let target = if let Some(url) = &args.database {
-        Target::Postgres(url.clone())
-    } else {
-        make_private(&args.data)?;
-        Target::Sqlite(args.data.join(STORE_FILE))
-    };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let witnesses = config.witnesses()?;
-    let source = seal::source(&config, &args.data, entropy.clone())?;
-    let mut options = Options::new(target, config.log_name.clone(), clock, entropy, source);
+    let mut options = options(args, &config)?;
     let devices = devices(&config)?;
     if let Some(devices) = &devices {
         options.holder = devices.clone();
@@ -74,6 +65,20 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
     define_platform(&registry).await?;
     Ok(Opened { store, registry, devices, config, witnesses })
+}
+
+/// Where the store is, and what its settings say of it.
+pub fn options(args: &StoreArgs, config: &Config) -> Result<Options, Failure> {
+    let target = if let Some(url) = &args.database {
+        Target::Postgres(url.clone())
+    } else {
+        make_private(&args.data)?;
+        Target::Sqlite(args.data.join(STORE_FILE))
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let source = seal::source(config, &args.data, entropy.clone())?;
+    Ok(Options::new(target, config.log_name.clone(), clock, entropy, source))
 }
 
 /// The devices that the settings name.

@@ -50,5 +50,5 @@ pub use model::{
 pub use past::Placed;
 pub use published::Published;
 pub use reader::{READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
-pub use seal::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, PassphraseSealed, SealError};
+pub use seal::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, PassphraseSealed, SealError, forget_secrets};
 pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};

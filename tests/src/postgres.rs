@@ -153,6 +153,11 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
+/// One of PostgreSQL's programs.
+pub fn program(name: &str) -> std::path::PathBuf {
+    programs().join(name)
+}
+
 /// Where `tests/run` found PostgreSQL's programs.
 #[expect(clippy::disallowed_methods, reason = "tests/run says by a variable where the programs are")]
 fn programs() -> std::path::PathBuf {

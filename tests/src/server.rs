@@ -28,7 +28,13 @@ pub fn binary() -> PathBuf {
 
 /// Runs a command of the binary to its end, in the root of the clone.
 pub async fn run<S: AsRef<str>>(args: &[S]) -> Output {
+    run_with(args, &[]).await
+}
+
+/// The same, with these variables in its environment.
+pub async fn run_with<S: AsRef<str>>(args: &[S], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(binary());
+    command.envs(environment.iter().copied());
     command.args(args.iter().map(AsRef::as_ref)).current_dir(root()).stdin(Stdio::null()).kill_on_drop(true);
     tokio::time::timeout(PATIENCE, command.output()).await.expect("the command ends").expect("it starts")
 }
@@ -55,7 +61,13 @@ pub struct Server {
 impl Server {
     /// Starts `reestr COMMAND …` on a free port and waits until it says that it listens.
     pub async fn start<S: AsRef<str>>(command: &str, args: &[S]) -> Self {
+        Self::start_with(command, args, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_with<S: AsRef<str>>(command: &str, args: &[S], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(binary())
+            .envs(environment.iter().copied())
             .args(command.split(' '))
             .args(["--listen", "127.0.0.1:0"])
             .args(args.iter().map(AsRef::as_ref))

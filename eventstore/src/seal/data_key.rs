@@ -24,6 +24,13 @@ impl DataKey {
         Ok(Self { bytes, key: LessSafeKey::new(key) })
     }
 
+    /// A new one.
+    pub(super) fn random(entropy: &dyn Entropy) -> Result<Self, SealError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        entropy.fill(&mut *bytes);
+        Self::new(bytes)
+    }
+
     /// To be sealed under a master key.
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.bytes

@@ -51,6 +51,9 @@ pub enum SealError {
         /// What was given.
         given: &'static str,
     },
+    /// What is to be given up as lost opens the store.
+    #[error("nothing is lost: the store opens with the key that its settings name")]
+    NotLost,
     /// A file's passphrase is another, or the file was changed.
     #[error("the passphrase is not the one that it was sealed with, or it was changed")]
     Passphrase,

@@ -5,6 +5,7 @@
 //! key file, seals the data key anew and touches nothing else; to start costs one derivation however many keys there are.
 
 mod data_key;
+mod lost;
 mod master;
 mod passphrase;
 mod row;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 pub(crate) use data_key::DataKey;
+pub use lost::forget_secrets;
 pub use master::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, SealError};
 pub use passphrase::PassphraseSealed;
 pub(crate) use row::open;

@@ -10,14 +10,14 @@ use super::{Source, off_async, upgrade};
 use crate::args;
 use crate::clock::Entropy;
 use crate::error::StoreError;
-use crate::sql::{Arg, Db, Row};
+use crate::sql::{Arg, Db, Row, Tx};
 
 /// What the data key is sealed for.
 const PLACE: [&str; 2] = ["seal", "data key"];
 const READ: &str = "SELECT salt, memory_kib, passes, lanes, wrapped FROM seal WHERE id = 1";
 
 /// The data key under its seal.
-struct Wrapped {
+pub(super) struct Wrapped {
     costs: Option<Costs>,
     bytes: Vec<u8>,
 }
@@ -49,9 +49,7 @@ pub(crate) async fn open(
 
 /// Makes a data key, unless another server has; gives what is stored then.
 async fn create(db: &Db, master: &MasterKey, entropy: &Arc<dyn Entropy>) -> Result<Wrapped, StoreError> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    entropy.fill(&mut *bytes);
-    let data_key = DataKey::new(bytes)?;
+    let data_key = DataKey::random(&**entropy)?;
     let wrapped = wrap(&data_key, master, &**entropy).await?;
     let sql = "INSERT INTO seal (id, salt, memory_kib, passes, lanes, wrapped, erased) VALUES (1, $1, $2, $3, $4, $5, 1)
         ON CONFLICT (id) DO NOTHING";
@@ -69,14 +67,16 @@ pub(super) async fn rewrap(
     entropy: &dyn Entropy,
 ) -> Result<(), StoreError> {
     let wrapped = wrap(data_key, master, entropy).await?;
-    let sql =
-        "UPDATE seal SET salt = $1, memory_kib = $2, passes = $3, lanes = $4, wrapped = $5 WHERE id = 1";
     let mut tx = db.begin().await?;
-    tx.execute(sql, wrapped.args()).await?;
+    wrapped.replace(&mut tx).await?;
     tx.commit().await
 }
 
-async fn wrap(data_key: &DataKey, master: &MasterKey, entropy: &dyn Entropy) -> Result<Wrapped, StoreError> {
+pub(super) async fn wrap(
+    data_key: &DataKey,
+    master: &MasterKey,
+    entropy: &dyn Entropy,
+) -> Result<Wrapped, StoreError> {
     let costs = match master {
         MasterKey::Bytes(_) => None,
         MasterKey::Passphrase(_) => {
@@ -117,6 +117,14 @@ impl Wrapped {
         let opened = key.open(&PLACE, &self.bytes).map_err(|_| SealError::Wrong(master.method()))?;
         let bytes: &[u8; 32] = opened.first_chunk().ok_or(SealError::Wrong(master.method()))?;
         DataKey::new(Zeroizing::new(*bytes))
+    }
+
+    /// Puts it in the place of the one before.
+    pub(super) async fn replace(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE seal SET salt = $1, memory_kib = $2, passes = $3, lanes = $4, wrapped = $5 WHERE id = 1";
+        tx.execute(sql, self.args()).await?;
+        Ok(())
     }
 
     fn args(&self) -> Vec<Arg> {

@@ -17,6 +17,7 @@ on_both_stores!(
     servers_that_start_at_once_are_sealed_with_one_key,
     nothing_secret_is_stored_in_the_clear,
     the_schema_takes_no_clear_seed,
+    a_store_whose_key_is_lost_can_still_be_read,
 );
 
 fn passphrase(words: &str) -> MasterKey {
@@ -205,5 +206,29 @@ async fn the_schema_takes_no_clear_seed(fixture: &Fixture) {
         let refused = tx.execute(&sql, vec![]).await;
         assert!(matches!(refused, Err(StoreError::Database(_))), "{sql}: {refused:?}");
     }
+    store.close().await;
+}
+
+async fn a_store_whose_key_is_lost_can_still_be_read(fixture: &Fixture) {
+    let store = fixture.with_logs(&["licences"]).await;
+    store.submit(fixture.many("licences", 1, 3)).await.unwrap();
+    let old = store.keep_key("installation", eventstore::TOKEN).await.unwrap().public();
+    store.close().await;
+    let not_lost = eventstore::forget_secrets(&fixture.options(), &bytes(9)).await.err();
+    assert!(matches!(not_lost, Some(StoreError::Seal(SealError::NotLost))), "{not_lost:?}");
+    fixture.open().await.close().await;
+    let mut options = fixture.options();
+    options.master_key = Arc::new(Nowhere);
+    eventstore::forget_secrets(&options, &bytes(9)).await.unwrap();
+    assert_eq!(seal_error(fixture.try_open().await), SealError::Wrong("key file"));
+    let store = open_with(fixture, bytes(9)).await.unwrap();
+    let licences = "licences".parse().unwrap();
+    let receipt = store.receipt(&licences, 1).await.unwrap().unwrap();
+    let key = store.log(&licences).await.unwrap().unwrap().key;
+    receipt.verify(&key, |_, _, _| Some(fixture.key.public())).unwrap();
+    assert!(store.key("licences", eventstore::CHECKPOINT).await.unwrap().is_none());
+    assert!(store.submit(fixture.one("licences", 4, 1)).await.is_err());
+    assert_eq!(store.position().await.unwrap(), 3);
+    assert_ne!(store.keep_key("installation", eventstore::TOKEN).await.unwrap().public(), old);
     store.close().await;
 }
