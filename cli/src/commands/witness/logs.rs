@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use proofs::checkpoint::origin;
+use proofs::keyring::Keyring;
 use proofs::note::{KeyType, VerifierKey};
-use proofs::slug::Slug;
-use serde::Deserialize;
 use witness::Store;
 
 use crate::failure::Failure;
@@ -24,25 +22,6 @@ pub enum Source {
     Url(String),
     /// A file with such a document.
     File(PathBuf),
-}
-
-/// Of `/v1/keys` (`docs/format.md`), what a witness wants.
-#[derive(Deserialize)]
-struct Document {
-    log_name: String,
-    registers: Vec<Register>,
-}
-
-#[derive(Deserialize)]
-struct Register {
-    register: Slug,
-    keys: Vec<Term>,
-}
-
-#[derive(Deserialize)]
-struct Term {
-    vkey: VerifierKey,
-    until: Option<String>,
 }
 
 /// Adds keys; says what was done.
@@ -68,20 +47,10 @@ pub async fn add(store: &Store, source: Source) -> Result<String, Failure> {
 
 /// The keys in force, of how many registers.
 fn in_force(document: &[u8]) -> Result<(usize, Vec<VerifierKey>), Failure> {
-    let document: Document = serde_json::from_slice(document)
-        .map_err(|error| Failure::usage(format!("that is no document of keys (/v1/keys): {error}")))?;
-    let mut keys = Vec::new();
-    for register in &document.registers {
-        let origin = origin(&document.log_name, &register.register);
-        for term in register.keys.iter().filter(|term| term.until.is_none()) {
-            check(&term.vkey)?;
-            if term.vkey.name() != origin {
-                return Err(Failure::usage(format!("the key {} is not of {origin}", term.vkey)));
-            }
-            keys.push(term.vkey.clone());
-        }
-    }
-    Ok((document.registers.len(), keys))
+    let keyring = Keyring::parse(document).map_err(|error| Failure::usage(error.to_string()))?;
+    let keys = keyring.registers.iter().flat_map(|register| &register.keys);
+    let keys = keys.filter(|key| key.until.is_none()).map(|key| key.vkey.clone()).collect();
+    Ok((keyring.registers.len(), keys))
 }
 
 fn check(key: &VerifierKey) -> Result<(), Failure> {
@@ -144,14 +113,14 @@ mod tests {
 
     #[test]
     fn a_key_of_another_log_and_one_of_a_witness_are_refused() {
-        let other = json!([{ "vkey": vkey("log.example/registers/other", 1), "until": null }]);
-        assert!(in_force(&document(&other)).is_err_and(|failure| failure.to_string().contains("is not of")));
-        let cosigner =
-            Cosigner::new("log.example/registers/permits", PrivateKey::from_seed(&[1; 32])).unwrap();
-        let witness = json!([{ "vkey": cosigner.verifier().to_string(), "until": null }]);
-        assert!(
-            in_force(&document(&witness)).is_err_and(|failure| failure.to_string().contains("witness's key"))
-        );
+        let term = |vkey: String| json!([{ "vkey": vkey, "from": "2026-01-01T00:00:00.000Z", "until": null, "compromised_since": null }]);
+        let origin = "log.example/registers/permits";
+        let cosigner = Cosigner::new(origin, PrivateKey::from_seed(&[1; 32])).unwrap().verifier();
+        for wrong in [vkey("log.example/registers/other", 1), cosigner.to_string()] {
+            assert!(in_force(&document(&term(wrong))).is_err());
+        }
+        assert!(in_force(&document(&term(vkey(origin, 1)))).is_ok());
+        assert!(check(&cosigner).is_err_and(|failure| failure.to_string().contains("witness's key")));
         assert!(in_force(b"{}").is_err());
     }
 }
