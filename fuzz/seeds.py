@@ -175,6 +175,15 @@ def fixtures():
         put("rule", path.stem, path.read_bytes())
     for number, expression in enumerate(sorted(expressions)):
         put("expression", f"fixture-{number:03}", expression)
+    vectors = json.loads((ROOT / "fixtures/vectors/receipts/receipts.json").read_text())
+    for name in ["plain", "witnessed", "rotated", "issuer-key-compromised-then"]:
+        document = vectors["keys"][name]
+        put("keyring", name, document if isinstance(document, str) else json.dumps(document, ensure_ascii=False))
+    for case in vectors["cases"][::6]:
+        document = case["document"]
+        text = document if isinstance(document, str) else json.dumps(document, ensure_ascii=False)
+        name = "".join(letter if letter.isalnum() else "-" for letter in case["name"])
+        put("receipt", f"vector-{name}"[:60], text)
     small = (ROOT / "fixtures/real/country.rsf").read_text().split("\n")
     put("rsf", "country-head", "\n".join(small[:12]) + "\n")
     put("rsf", "empty", f"assert-root-hash\tsha-256:{hashlib.sha256().hexdigest()}\n")

@@ -17,7 +17,7 @@ mod output;
 mod parquet;
 mod pkcs11;
 mod progress;
-pub mod rsf;
+mod rsf;
 mod seal;
 mod serving;
 mod system;

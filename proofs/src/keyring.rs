@@ -75,6 +75,15 @@ pub struct DepartmentKey {
     pub compromised_since: Option<Timestamp>,
 }
 
+/// Characters of serde's message that are told.
+const MESSAGE_CHARACTERS_MAX: usize = 200;
+
+/// What serde says is wrong. It quotes the document, which is another's and may be long, and must not steer a terminal.
+fn shown(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.chars().take(MESSAGE_CHARACTERS_MAX).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
 /// Why a document is no keyring.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
@@ -110,7 +119,7 @@ impl Keyring {
     pub fn parse(bytes: &[u8]) -> Result<Self, KeyringError> {
         let value = jcs::parse(bytes).map_err(KeyringError::Json)?;
         let keyring: Self =
-            serde_json::from_value(value).map_err(|error| KeyringError::Members(error.to_string()))?;
+            serde_json::from_value(value).map_err(|error| KeyringError::Members(shown(&error)))?;
         keyring.check()?;
         keyring.policy()?;
         Ok(keyring)
@@ -208,6 +217,9 @@ mod tests {
         };
         let fines = || "fines".parse::<Slug>().unwrap();
         assert!(matches!(refuse(&|d| d["more"] = json!(1)), KeyringError::Members(_)));
+        let steering = format!("\u{1b}[2J{}", "x".repeat(1_000));
+        let told = refuse(&|d| d[&steering] = json!(1)).to_string();
+        assert!(told.contains("\u{FFFD}[2Jxxx") && told.chars().count() < 300, "{told:?}");
         assert!(matches!(
             refuse(&|d| d["registers"][0]["keys"][0]["until"] = json!("now")),
             KeyringError::Members(_)

@@ -76,6 +76,13 @@ pub fn parse(text: &str) -> Result<Rsf, RsfError> {
     reader.finish()
 }
 
+/// The digits of a hash. Nothing else is ever repeated in a message: a file is another's, and must not steer a terminal.
+fn digits<'a>(text: &'a str, what: &str) -> Result<&'a str, String> {
+    let is_hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    let digits = text.strip_prefix("sha-256:").filter(|hash| hash.len() == 64 && hash.bytes().all(is_hex));
+    digits.ok_or_else(|| format!("the {what} is not sha-256: and 64 hexadecimal digits in lower case"))
+}
+
 #[derive(Default)]
 struct Reader {
     lines: usize,
@@ -98,9 +105,7 @@ impl Reader {
             ["append-entry", part @ ("user" | "system"), key, timestamp, item] => {
                 self.append_entry(part, key, timestamp, item)
             }
-            ["append-entry", part, _, _, _] => {
-                Err(format!("append-entry to {part:?}: only \"user\" and \"system\" are known"))
-            }
+            ["append-entry", _, _, _, _] => Err("append-entry to neither \"user\" nor \"system\"".to_owned()),
             ["append-entry", rest @ ..] => Err(format!(
                 "append-entry has {} columns after its name, not 4 (user or system, key, timestamp, item): \
                  an older dialect of the format, which is not read",
@@ -133,9 +138,7 @@ impl Reader {
     }
 
     fn append_entry(&mut self, part: &str, key: &str, timestamp: &str, item: &str) -> Result<(), String> {
-        let item_hash = item
-            .strip_prefix("sha-256:")
-            .ok_or_else(|| "the item's hash does not begin with sha-256:".to_owned())?;
+        let item_hash = digits(item, "item's hash")?;
         let value = self
             .items
             .get(item_hash)
@@ -163,9 +166,7 @@ impl Reader {
     }
 
     fn assert_root(&mut self, root: &str) -> Result<(), String> {
-        let stated = root
-            .strip_prefix("sha-256:")
-            .ok_or_else(|| "the root does not begin with sha-256:".to_owned())?;
+        let stated = digits(root, "root")?;
         let computed = hex(self.tree.root().as_bytes());
         if stated != computed {
             return Err(format!(
@@ -229,6 +230,12 @@ mod tests {
         let spaced = COUNTRY.replacen("{\"custodian\":", "{ \"custodian\":", 1);
         assert!(parse(&spaced).unwrap_err().what.contains("canonical"));
         assert!(parse("").is_err());
+        for hash in ["sha-256:\u{1b}[2J", &format!("sha-256:{}", "A".repeat(64)), "sha-256:", "7"] {
+            let stated = parse(&format!("assert-root-hash\t{hash}\n")).unwrap_err();
+            assert!(stated.what.contains("64 hexadecimal digits"), "{stated}");
+            let named = parse(&format!("append-entry\tuser\t1\t2016-04-05T13:23:05Z\t{hash}\n")).unwrap_err();
+            assert!(named.what.contains("64 hexadecimal digits"), "{named}");
+        }
         assert!(parse("drop-table\tnow\n").unwrap_err().what.contains("is not one of"));
     }
 }

@@ -15,13 +15,11 @@ mod merkle;
 mod names;
 mod note;
 mod receipt;
+pub mod rsf;
 mod rule;
 mod statement;
 mod tile;
 mod witness;
-
-#[cfg(feature = "whole")]
-mod rsf;
 
 /// A check: did the parser take the bytes?
 pub type Check = fn(&[u8]) -> bool;
@@ -37,6 +35,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("inclusion", merkle::inclusion),
     ("consistency", merkle::consistency),
     ("receipt", receipt::receipt),
+    ("keyring", receipt::keyring),
     ("witness-request", witness::request),
     ("policy", witness::policy),
     ("json", json::json),
@@ -45,7 +44,6 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("body", body::body),
     ("rule", rule::rule),
     ("expression", rule::expression),
-    #[cfg(feature = "whole")]
     ("rsf", rsf::rsf),
 ];
 
