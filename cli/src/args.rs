@@ -243,6 +243,9 @@ pub enum Keys {
         /// Whose key.
         #[command(flatten)]
         owner: KeyOwner,
+        /// End the older keys in the same moment: for keys that are lost, and can sign no overlap.
+        #[arg(long)]
+        alone: bool,
         /// Why.
         #[arg(long)]
         reason: Option<String>,

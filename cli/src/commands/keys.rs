@@ -32,7 +32,9 @@ pub async fn run(args: Keys) -> Result<(), Failure> {
             let entry = ("key-enrolled", json!({ "key": key.jwk() }));
             append_one(&store, &Owner::Department(department), entry, None, &said).await
         }
-        Keys::Rotate { owner, reason, store } => rotate(&Owner::of(owner)?, reason, &store).await,
+        Keys::Rotate { owner, alone, reason, store } => {
+            rotate(&Owner::of(owner)?, alone, reason, &store).await
+        }
         Keys::Retire { key, register, reason, store } => retire(key, register, reason, &store).await,
         Keys::Revoke { kid, department, reason, store } => {
             let said = format!("key {kid} of {department} is revoked from now on");
@@ -88,14 +90,40 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// The entries that end all keys in force.
+    fn ends(&self, knowledge: &Knowledge) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Department(department) => {
+                let keys = knowledge.departments.keys_now(department).into_iter();
+                let body = |kid| json!({ "kid": kid, "reason": "replaced by a new key" });
+                keys.map(|key| ("key-revoked", body(&key.kid))).collect()
+            }
+            Self::Register(register) => {
+                let keys = knowledge.definitions.keys_now(register).into_iter();
+                keys.map(|key| (KEY_RETIRED, json!({ "key": key.to_string() }))).collect()
+            }
+        }
+    }
+}
+
 /// The new key is made where the entry is appended, as it is for whoever asks over HTTP.
-async fn rotate(owner: &Owner, reason: Option<String>, store: &StoreArgs) -> Result<(), Failure> {
+async fn rotate(
+    owner: &Owner,
+    alone: bool,
+    reason: Option<String>,
+    store: &StoreArgs,
+) -> Result<(), Failure> {
     let opened = wire::open(store).await?;
     let entry_type = match owner {
         Owner::Department(_) => "key-enrolled",
         Owner::Register(_) => KEY_ADDED,
     };
-    let done = append(&opened.registry, owner, vec![(entry_type, json!({}))], reason).await;
+    let mut entries = vec![(entry_type, json!({}))];
+    if alone {
+        entries.extend(owner.ends(&opened.registry.knowledge()));
+    }
+    let done = append(&opened.registry, owner, entries, reason).await;
     let knowledge = opened.registry.knowledge();
     opened.store.close().await;
     let outcomes = done?;
@@ -105,7 +133,9 @@ async fn rotate(owner: &Owner, reason: Option<String>, store: &StoreArgs) -> Res
             if let Some(kid) = newest {
                 line(&format!("key {kid} of {department} is in force from now on{}", stands(&outcomes)));
             }
-            line("the older keys stay in force: reestr keys revoke ends one");
+            if !alone {
+                line("the older keys stay in force: reestr keys revoke ends one");
+            }
         }
         Owner::Register(register) => {
             let newest = knowledge.definitions.keys_now(register).first().map(ToString::to_string);
@@ -114,9 +144,11 @@ async fn rotate(owner: &Owner, reason: Option<String>, store: &StoreArgs) -> Res
                 newest.unwrap_or_default(),
                 stands(&outcomes)
             ));
-            line(&format!(
-                "the older keys sign them too: reestr keys retire --register {register} ends them"
-            ));
+            if !alone {
+                line(&format!(
+                    "the older keys sign them too: reestr keys retire --register {register} ends them"
+                ));
+            }
         }
     }
     Ok(())
