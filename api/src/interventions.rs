@@ -35,6 +35,14 @@ pub enum InterventionError {
         /// The position that was named.
         position: u64,
     },
+    /// What it withholds would stay in the projection.
+    #[error(
+        "the entry at position {position} withholds bodies and cannot be left out: replay the projection instead"
+    )]
+    Order {
+        /// The position that was named.
+        position: u64,
+    },
     /// The entry that says so was refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -50,7 +58,9 @@ fn stands(found: Option<u64>) -> String {
 impl From<InterventionError> for Problem {
     fn from(error: InterventionError) -> Self {
         match error {
-            InterventionError::NotThere { .. } | InterventionError::Already { .. } => {
+            InterventionError::NotThere { .. }
+            | InterventionError::Already { .. }
+            | InterventionError::Order { .. } => {
                 Self::new(problem::STATE_CONFLICT, sentence(&error.to_string()))
             }
             InterventionError::Refused(refusal) => refused::problem(&refusal, false),
@@ -82,6 +92,9 @@ pub async fn skip(
         let found = pauses.first().map(|pause| pause.position);
         return Err(InterventionError::NotThere { projection: projection.to_owned(), position, found });
     };
+    if is_order(registry, position).await? {
+        return Err(InterventionError::Order { position });
+    }
     let mut body = json!({
         "key": format!("{projection}/{position}"),
         "projection": projection,
@@ -109,6 +122,12 @@ pub async fn skip(
     })?;
     let appended = outcomes.into_iter().next().map(|outcome| outcome.appended);
     appended.ok_or_else(|| Refusal::from(Reason::Corrupt("an append made no entry".to_owned())).into())
+}
+
+/// Is it an order that bodies be withheld? What cannot be read is none that was carried out.
+async fn is_order(registry: &Registry, position: u64) -> Result<bool, InterventionError> {
+    let ordered = registry.store().withheld_after(position.saturating_sub(1)).await.map_err(Refusal::from)?;
+    Ok(ordered.iter().any(|one| one.by_position == position))
 }
 
 fn name<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {

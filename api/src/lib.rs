@@ -34,6 +34,7 @@ pub mod routes;
 mod serve;
 pub mod statistics;
 pub mod webhooks;
+pub mod withholding;
 pub mod witnesses;
 
 pub use http::limits::Rate;

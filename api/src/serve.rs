@@ -40,6 +40,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) {
     let following = tokio::spawn(follow(state.clone()));
     let sweeping = tokio::spawn(consents::follow(state.clone()));
+    let withholding = state.withholding().cloned().map(|orders| tokio::spawn(orders.follow()));
     let feeds = state.feeds().clone();
     // Those who wait or listen would hold up the end for as long as they like.
     let shutdown = async move {
@@ -49,6 +50,9 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future
     serve_router(listener, routes::router(state), shutdown).await;
     following.abort();
     sweeping.abort();
+    if let Some(withholding) = withholding {
+        withholding.abort();
+    }
 }
 
 /// Serves any router in the same way.

@@ -56,6 +56,8 @@ pub enum Command {
     /// List webhooks and the messages that were given up, and send those again.
     #[command(subcommand)]
     Webhook(crate::commands::webhook::Command),
+    /// Remove bodies by an order of a court or another authority.
+    Withhold(crate::commands::withhold::Withhold),
     /// Publish, check, try out and explain proactive rules.
     #[command(subcommand)]
     Trigger(crate::commands::trigger::Trigger),

@@ -48,6 +48,9 @@ pub struct Config {
     pub pkcs11_module: Option<PathBuf>,
     /// File with the PIN to log in to its tokens with.
     pub pkcs11_pin_file: Option<PathBuf>,
+    /// File in which orders that withhold bodies are noted, outside the store and its backups. Without it, `withheld.ndjson`
+    /// in the data directory.
+    pub withheld_ledger: Option<PathBuf>,
     /// `text` or `json`.
     pub log_format: LogFormat,
     /// Directives of what to log, as in `info,sqlx=warn`.
@@ -80,6 +83,7 @@ impl Default for Config {
             seal_passphrase_file: None,
             pkcs11_module: None,
             pkcs11_pin_file: None,
+            withheld_ledger: None,
             log_format: LogFormat::Text,
             log: LOG_DEFAULT.to_owned(),
         }

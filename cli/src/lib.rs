@@ -13,6 +13,7 @@ mod demo;
 mod failure;
 mod fixtures;
 mod keyfile;
+mod ledger;
 mod output;
 mod parquet;
 mod pkcs11;
@@ -65,6 +66,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Report(args) => commands::report::run(args).await,
         Command::Feed(args) => commands::feed::run(args).await,
         Command::Webhook(command) => commands::webhook::run(command).await,
+        Command::Withhold(args) => commands::withhold::run(args).await,
         Command::Trigger(args) => commands::trigger::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Witness(command) => commands::witness::run(command).await,

@@ -61,11 +61,11 @@ impl Serving {
         });
         let proactive =
             Proactive::start(opened.registry.clone(), runner.handle(), api::proactive::Options::default());
-        let state = state.with_proactive(proactive.handle());
         let state = match &opened.witnesses {
             Some(witnesses) => state.with_witnesses(witnesses.clone()),
             None => state,
         };
+        let state = state.with_proactive(proactive.handle()).with_withholding(opened.withholding.clone());
         Ok(Self { opened, listener, runner, proactive, state, url: format!("http://{address}") })
     }
 

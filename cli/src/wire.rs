@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::registry::{Bootstrap, Reason, Refusal, Registry};
+use api::withholding::{Withholding, WithholdingError};
 use api::witnesses::Witnesses;
 use domain::platform::PLATFORM;
 use eventstore::sql::Target;
@@ -17,6 +18,7 @@ use crate::args::StoreArgs;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::fixtures;
+use crate::ledger::{self, FileLedger};
 use crate::pkcs11::Devices;
 use crate::seal;
 use crate::system::{OsEntropy, SystemClock};
@@ -36,10 +38,46 @@ pub struct Opened {
     pub config: Config,
     /// The witnesses without whom no checkpoint is published.
     pub witnesses: Option<Witnesses>,
+    /// The orders that withhold bodies, and their ledger.
+    pub withholding: Withholding,
 }
 
-/// Opens a store, making it when it is new.
+/// Opens a store, making it when it is new. One that was restored from before an order is not opened: it holds what was
+/// withheld.
 pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
+    let opened = open_as_it_is(args).await?;
+    if let Err(failure) = hold_against_the_ledger(&opened.withholding).await {
+        opened.store.close().await;
+        return Err(failure);
+    }
+    Ok(opened)
+}
+
+/// Refuses a store that lacks orders; removes again what is there though the store's own orders withhold it.
+async fn hold_against_the_ledger(withholding: &Withholding) -> Result<(), Failure> {
+    let failed =
+        |error: WithholdingError| Failure::because("what orders withhold cannot be looked after", &error);
+    let missing = withholding.missing().await.map_err(failed)?;
+    if let Some(first) = missing.first() {
+        let bodies: usize = missing.iter().map(|missing| missing.leaves.len()).sum();
+        return Err(Failure::failed(format!(
+            "the store lacks {} orders that {} has (the first was entry {} of {}), and holds {bodies} bodies that they \
+             withhold: it was restored from before them, and is not served; `reestr withhold --again` carries them out again",
+            missing.len(),
+            withholding.place(),
+            first.noted.index,
+            first.noted.register
+        )));
+    }
+    let removed = withholding.remove_again().await.map_err(failed)?;
+    if removed > 0 {
+        eprintln!("reestr: {removed} bodies were there though orders withhold them, and are removed again");
+    }
+    withholding.catch_up().await.map_err(failed)
+}
+
+/// Opens a store whatever it lacks.
+pub async fn open_as_it_is(args: &StoreArgs) -> Result<Opened, Failure> {
     let config = Config::read(args)?;
     let witnesses = config.witnesses()?;
     let mut options = options(args, &config)?;
@@ -64,7 +102,9 @@ pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let made = registry.bootstrap(&roots).await;
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
     define_platform(&registry).await?;
-    Ok(Opened { store, registry, devices, config, witnesses })
+    let ledger = config.withheld_ledger.clone().unwrap_or_else(|| args.data.join(ledger::FILE));
+    let withholding = Withholding::new(registry.clone(), Arc::new(FileLedger::new(ledger)));
+    Ok(Opened { store, registry, devices, config, witnesses, withholding })
 }
 
 /// Where the store is, and what its settings say of it.

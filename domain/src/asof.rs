@@ -4,6 +4,7 @@
 //! was so). What is left is folded in the order of versions, each entry under the definition that rules it where it stands. So
 //! with neither bound this is the present record; `docs/decisions/0017-time-travel.md` says why it is so and what it costs.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,6 +20,7 @@ use crate::facts::{self, RecordState};
 use crate::platform::PERSONS;
 use crate::record::{Record, resolve};
 use crate::subject::Subject;
+use crate::withholding::Withholding;
 
 /// One day, in milliseconds.
 const DAY_MILLIS: i64 = 86_400_000;
@@ -121,6 +123,9 @@ pub struct Past {
     pub opened: Place,
     /// The last entry that counts.
     pub changed: Place,
+    /// Of the entries that count, those whose bodies are withheld, each with the version of the order: also of one that came
+    /// later, since a body that is gone is gone from the past too.
+    pub withheld: Vec<(u64, u64)>,
     /// Whom it concerned.
     pub concerned: Vec<Uuid>,
     /// Of them, those who were still concerned when its last entry was recorded: they, and not someone whom the record had
@@ -147,9 +152,14 @@ pub fn fold<'e>(
     let mut past: Option<Past> = None;
     // As it was recorded, whatever had effect.
     let mut recorded = RecordState::default();
+    let mut withholding = Withholding::default();
+    let mut counted = BTreeSet::new();
     for entry in entries {
         let event = resolve(&entry, definitions)?;
         facts::step(&mut recorded, &event.step, &entry);
+        if event.is_order() {
+            withholding.step(entry.version, entry.body);
+        }
         if !as_of.takes(&entry) {
             continue;
         }
@@ -160,6 +170,7 @@ pub fn fold<'e>(
                 record: Record::default(),
                 opened: place,
                 changed: place,
+                withheld: Vec::new(),
                 concerned: Vec::new(),
                 seen_by: Vec::new(),
                 seen_by_organisations: Vec::new(),
@@ -167,6 +178,7 @@ pub fn fold<'e>(
             None => return Ok(None),
         };
         past.record.step(&event);
+        counted.insert(entry.version);
         past.changed = place;
         past.concerned = persons(&past.record.state);
         let still = persons(&recorded);
@@ -174,6 +186,9 @@ pub fn fold<'e>(
         let still = organisations(&recorded);
         let then = organisations(&past.record.state);
         past.seen_by_organisations = then.into_iter().filter(|ogrn| still.contains(ogrn)).collect();
+    }
+    if let Some(past) = &mut past {
+        past.withheld = withholding.iter().filter(|(version, _)| counted.contains(version)).collect();
     }
     Ok(past)
 }

@@ -11,6 +11,7 @@ use proofs::time::Timestamp;
 use uuid::Uuid;
 
 use crate::definitions::{Definitions, InForce};
+use crate::withholding;
 
 /// What a statement and its leaf say of a step.
 #[derive(Debug, Clone, Copy)]
@@ -162,7 +163,7 @@ fn verdict(
     if in_force.iter().all(|in_force| in_force.definition.owner != *entry.issuer) {
         return Err(StepFault::Issuer { issuer: entry.issuer.clone() });
     }
-    if in_force.iter().all(|in_force| in_force.closed) {
+    if in_force.iter().all(|in_force| in_force.closed) && !is_order(entry) {
         return Err(StepFault::Closed);
     }
     let entry_type = entry.entry_type.clone();
@@ -176,10 +177,16 @@ fn verdict(
     Ok(())
 }
 
+/// A closed register takes orders all the same.
+fn is_order(entry: &StepView<'_>) -> bool {
+    withholding::is_order(entry.register.as_str(), entry.entry_type.as_str())
+}
+
 /// The statuses that an allowed step can lead to.
 fn after(in_force: &[Arc<InForce>], seen: Option<&Seen>, entry: &StepView<'_>) -> BTreeSet<String> {
+    let open = |in_force: &InForce| !in_force.closed || is_order(entry);
     let rules =
-        in_force.iter().filter(|in_force| !in_force.closed && in_force.definition.owner == *entry.issuer);
+        in_force.iter().filter(|in_force| open(in_force) && in_force.definition.owner == *entry.issuer);
     let mut after = BTreeSet::new();
     for rule in rules.filter_map(|in_force| in_force.definition.entry_type(entry.entry_type.as_str())) {
         match seen {

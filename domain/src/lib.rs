@@ -4,7 +4,7 @@
 //! officials ([`departments`]); the keys of a register ([`register_keys`]); the aggregates that decide on every append ([`record`], [`department`], [`register`], and
 //! [`any_record`], which picks the right one); the fold of a record's entries into its facts ([`facts`]) and its content
 //! ([`content`]), also as of a time ([`asof`]), and its statuses over both times ([`periods`]); the checks of Russian identifiers ([`checks`]); the auditor's check of a record's steps ([`audit`]); the
-//! words in which a step is told ([`words`]); proactive rules, from their text to their verdict ([`trigger`]).
+//! words in which a step is told ([`words`]); orders that withhold bodies ([`withholding`]); proactive rules, from their text to their verdict ([`trigger`]).
 //!
 //! **Not in scope, and so absent.** Input and output, clocks and randomness: the time and every identifier come in as
 //! parameters. Signatures, digests and trees (`proofs`); order, uniqueness of numbers and idempotency, which only a
@@ -55,6 +55,7 @@ pub mod subject;
 #[cfg(test)]
 mod testing;
 pub mod trigger;
+pub mod withholding;
 pub mod words;
 
 pub use entry::EntryView;

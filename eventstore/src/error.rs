@@ -170,7 +170,9 @@ pub enum AppendError {
         holder: Uuid,
     },
     /// The idempotency key was used before for other content.
-    #[error("the idempotency key was used before with other content")]
+    #[error(
+        "the idempotency key was used before with other content, or with content that was withheld since"
+    )]
     Idempotency,
     /// A record that the decision rested on has moved on: load again, decide again.
     #[error("record {record} has changed since it was read (version {found})")]

@@ -36,6 +36,7 @@ mod store;
 pub mod testing;
 mod tree;
 mod verify;
+mod withheld;
 
 pub use aggregate::{Codec, CodecError, Conditions, ExecuteError, Loaded, execute, load};
 pub use clock::{Clock, Entropy};
@@ -45,10 +46,11 @@ pub use keys::{CHECKPOINT, KeyHolder, NoHolder, STATEMENT, TOKEN};
 pub use metrics::{AppendMetrics, Histogram};
 pub use model::{
     Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, KeyChange, LogHead, NUMBER_BYTES_MAX,
-    NewEntry, NewLog, Rekey, SUBMISSION_ENTRIES_MAX, StoredEntry, Submission,
+    NewEntry, NewLog, Rekey, SUBMISSION_ENTRIES_MAX, StoredEntry, Submission, Withhold,
 };
 pub use past::Placed;
 pub use published::Published;
 pub use reader::{READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
 pub use seal::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, PassphraseSealed, SealError, forget_secrets};
 pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};
+pub use withheld::{Leaf, WITHHELD_ROWS_MAX, Withheld};

@@ -32,6 +32,19 @@ pub struct Submission {
     pub guards: Vec<Guard>,
     /// Makes a retry give the earlier answer.
     pub idempotency: Option<Idempotency>,
+    /// Bodies that entries of the submission withhold: they are removed in the same transaction.
+    pub withholds: Vec<Withhold>,
+}
+
+/// Bodies of a record that one of its entries withholds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withhold {
+    /// The record.
+    pub record: Uuid,
+    /// The version of the entry that orders it.
+    pub by: u64,
+    /// The versions whose bodies go: each earlier than that.
+    pub versions: Vec<u64>,
 }
 
 /// An entry to append. The caller has verified the statement's signature and that the issuer may make it.
@@ -130,6 +143,8 @@ pub struct StoredEntry {
     pub body: Option<Vec<u8>>,
     /// The salt of the body's digest; none when it was withheld.
     pub salt: Option<Salt>,
+    /// Of a body that was withheld, the index of the order in the same register. A body that is missing without one was lost.
+    pub withheld_by: Option<u64>,
 }
 
 impl StoredEntry {

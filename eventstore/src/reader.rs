@@ -31,7 +31,9 @@ pub struct Waiting {
 }
 
 const COLUMNS: &str =
-    "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt";
+    "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt,
+     CASE WHEN e.body IS NULL THEN (SELECT w.by_index FROM withheld w WHERE w.shard = e.shard AND w.position = e.position)
+     END AS withheld_by";
 
 pub(crate) async fn position(db: &Db) -> Result<u64, StoreError> {
     let row = db.fetch_optional("SELECT position FROM shard WHERE shard = $1", args![SHARD]).await?;
@@ -246,7 +248,9 @@ fn read(row: &Row) -> Result<StoredEntry, StoreError> {
     }
     let index = row.uint("leaf_index").map_err(named)?;
     let recorded_at = row.time("recorded_at").map_err(named)?;
-    Ok(StoredEntry { position, register, index, recorded_at, statement: signed, body, salt })
+    // Counts what was stored: it is not negative.
+    let withheld_by = row.opt_int("withheld_by").map_err(named)?.map(i64::cast_unsigned);
+    Ok(StoredEntry { position, register, index, recorded_at, statement: signed, body, salt, withheld_by })
 }
 
 /// Within each record versions count from 1 without gaps.

@@ -11,9 +11,9 @@ use domain::{
     definition::Effect,
     definitions::Definitions,
     facts::{self, RecordState},
-    platform,
+    platform, withholding,
 };
-use eventstore::{Store, StoreError, StoredEntry};
+use eventstore::{Store, StoreError, StoredEntry, args, sql::JsonRows};
 use proofs::{
     slug::{EntryType, Slug},
     time::Timestamp,
@@ -32,6 +32,22 @@ pub struct Batch {
     pub entries: u64,
     /// The records that they are about, each once.
     pub lives: Vec<Life>,
+}
+
+impl Batch {
+    /// Does it bring an order that bodies be withheld?
+    pub fn has_orders(&self) -> bool {
+        self.lives.iter().any(Life::is_rewritten)
+    }
+
+    /// The records whose rows are made again, for a statement that forgets them.
+    pub(crate) fn rewritten(&self) -> JsonRows {
+        let mut rows = JsonRows::new();
+        for life in self.lives.iter().filter(|life| life.is_rewritten()) {
+            rows.push(args![life.record]);
+        }
+        rows
+    }
 }
 
 /// A record's life up to the end of a batch. It has at least one step, and its last step is in the batch.
@@ -84,6 +100,18 @@ impl Life {
     /// All steps, from the first.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Does the batch bring an order that bodies of the record be withheld? Its rows then say what no entry says any more, and
+    /// all of them are made again from what is left.
+    pub fn is_rewritten(&self) -> bool {
+        self.fresh().any(|step| withholding::is_order(self.register.as_str(), step.entry_type.as_str()))
+    }
+
+    /// The steps whose rows are to be written: those of this batch, or all when the record is rewritten.
+    pub fn written(&self) -> impl Iterator<Item = &Step> {
+        let all = self.is_rewritten();
+        self.steps.iter().filter(move |step| all || step.fresh)
     }
 
     /// The steps of this batch.

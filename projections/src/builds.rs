@@ -3,7 +3,10 @@
 //! A build is a full copy of a projection's rows, made from position 0. Readers read the one that is live. A build
 //! with a higher number than the live one is being made; one with a lower number has been replaced and is swept.
 
-use eventstore::sql::{Db, Dialect, Row, Tx};
+use eventstore::{
+    Store, args,
+    sql::{Db, Dialect, Row, Tx},
+};
 use proofs::time::Timestamp;
 
 use crate::{ProjectionError, Projector};
@@ -16,9 +19,12 @@ pub(crate) struct Build {
     pub position: u64,
     pub live: bool,
     pub updated_at: Timestamp,
+    /// The last position that was committed when it was begun: what orders up to there took away is not in it.
+    pub begun: u64,
 }
 
-const SELECT: &str = "SELECT build, version, position, live, updated_at FROM projection WHERE name = $1";
+const SELECT: &str =
+    "SELECT build, version, position, live, updated_at, begun FROM projection WHERE name = $1";
 
 /// All builds of a projection, oldest first.
 pub(crate) async fn all(db: &Db, name: &str) -> Result<Vec<Build>, ProjectionError> {
@@ -63,52 +69,53 @@ pub(crate) async fn lock(db: &Db, name: &str, builds: &[i64]) -> Result<(Tx, Vec
 }
 
 /// The build that a runner of `projector` goes on with, and that `reestr replay` may not empty: the live one when it is
-/// of this version, else one of this version that is being made, else a new one.
-pub(crate) async fn follow(
-    db: &Db,
-    projector: &dyn Projector,
-    now: Timestamp,
-) -> Result<Build, ProjectionError> {
-    if let Some(build) = chosen(&all(db, projector.name()).await?, projector)? {
+/// of this version and holds nothing that was withheld since, else one of this version that is being made, else a new one.
+pub(crate) async fn follow(store: &Store, projector: &dyn Projector) -> Result<Build, ProjectionError> {
+    let since = since(store, projector).await?;
+    if let Some(build) = chosen(&all(store.db(), projector.name()).await?, projector, since)? {
         return Ok(build);
     }
-    create(db, projector, now, |builds| chosen(builds, projector)).await
+    create(store, projector, |builds| chosen(builds, projector, since)).await
+}
+
+/// From which position on a build must have been begun: the last order's, for a projection that adds up what it cannot take back.
+pub(crate) async fn since(store: &Store, projector: &dyn Projector) -> Result<u64, ProjectionError> {
+    Ok(if projector.adds_up() { store.last_order().await? } else { 0 })
 }
 
 /// The build that a rebuild goes on with: one of this version that an earlier rebuild left unfinished, else a new one.
-pub(crate) async fn beside(
-    db: &Db,
-    projector: &dyn Projector,
-    now: Timestamp,
-) -> Result<Build, ProjectionError> {
-    create(db, projector, now, |builds| {
+pub(crate) async fn beside(store: &Store, projector: &dyn Projector) -> Result<Build, ProjectionError> {
+    let since = since(store, projector).await?;
+    create(store, projector, |builds| {
         let live = builds.iter().find(|b| b.live).map_or(0, |b| b.number);
-        Ok(builds.iter().copied().find(|b| b.number > live && b.version == projector.version()))
+        let unfinished = |b: &Build| b.number > live && b.version == projector.version() && b.begun >= since;
+        Ok(builds.iter().copied().find(unfinished))
     })
     .await
 }
 
-fn chosen(builds: &[Build], projector: &dyn Projector) -> Result<Option<Build>, ProjectionError> {
+fn chosen(builds: &[Build], projector: &dyn Projector, since: u64) -> Result<Option<Build>, ProjectionError> {
     let Some(live) = builds.iter().find(|b| b.live) else { return Ok(None) };
-    if live.version == projector.version() {
+    if live.version == projector.version() && live.begun >= since {
         return Ok(Some(*live));
     }
     if live.version > projector.version() {
         let name = projector.name().to_owned();
         return Err(ProjectionError::Superseded { name, live: live.version, ours: projector.version() });
     }
+    // One that was begun before the last order is ended all the same: orders may come faster than a build is made.
     Ok(builds.iter().copied().find(|b| b.number > live.number && b.version == projector.version()))
 }
 
 /// Makes a new build unless `existing`, asked again under a lock, finds one: two servers that start at once agree.
 async fn create(
-    db: &Db,
+    store: &Store,
     projector: &dyn Projector,
-    now: Timestamp,
     existing: impl Fn(&[Build]) -> Result<Option<Build>, ProjectionError>,
 ) -> Result<Build, ProjectionError> {
-    let name = projector.name();
-    let mut tx = db.begin().await?;
+    let (name, now) = (projector.name(), store.clock().now());
+    let begun = store.position().await?;
+    let mut tx = store.db().begin().await?;
     if tx.dialect() == Dialect::Postgres {
         // There may be no row to lock yet, so the table is: against other writers of it, never against readers.
         tx.execute("LOCK TABLE projection IN SHARE ROW EXCLUSIVE MODE", vec![]).await?;
@@ -125,18 +132,12 @@ async fn create(
         position: 0,
         live: builds.iter().all(|b| !b.live),
         updated_at: now,
+        begun,
     };
-    tx.execute(
-        "INSERT INTO projection (name, build, version, position, live, updated_at) VALUES ($1, $2, $3, 0, $4, $5)",
-        vec![
-            name.into(),
-            build.number.into(),
-            build.version.into(),
-            i64::from(build.live).into(),
-            now.millis().into(),
-        ],
-    )
-    .await?;
+    let sql = "INSERT INTO projection (name, build, version, position, live, updated_at, begun)
+         VALUES ($1, $2, $3, 0, $4, $5, $6)";
+    let live = i64::from(build.live);
+    tx.execute(sql, args![name, build.number, build.version, live, now, begun]).await?;
     tx.commit().await?;
     Ok(build)
 }
@@ -226,5 +227,6 @@ fn build_of(row: &Row) -> Result<Build, ProjectionError> {
         position: row.uint("position")?,
         live: row.int("live")? == 1,
         updated_at: row.time("updated_at")?,
+        begun: row.uint("begun")?,
     })
 }

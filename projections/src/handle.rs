@@ -140,6 +140,10 @@ pub struct Status {
     pub pauses: Vec<Pause>,
     /// How many entries it leaves out.
     pub skips: u64,
+    /// How many bodies it was made without, because orders withheld them: what they said cannot be made again.
+    pub withheld: u64,
+    /// The position of an order whose bodies its rows still count, until they are made again.
+    pub stale_since: Option<u64>,
 }
 
 /// New rows of a projection, made beside those that are read.
@@ -188,6 +192,8 @@ pub async fn statuses(store: &Store) -> Result<Vec<Status>, ProjectionError> {
         let committed = store.position().await?;
         let position = build.map_or(0, |build| build.position);
         let lag = committed.saturating_sub(position);
+        let since = builds::since(store, &*projector).await?;
+        let withheld = store.withheld_until(position).await?.iter().map(|(_, bodies)| bodies).sum();
         let waiting = if lag == 0 { Vec::new() } else { store.waiting_after(position).await? };
         statuses.push(Status {
             name: projector.name(),
@@ -200,6 +206,8 @@ pub async fn statuses(store: &Store) -> Result<Vec<Status>, ProjectionError> {
             building: building.map(|build| Building { version: build.version, position: build.position }),
             pauses: pauses.iter().filter(|pause| pause.projection == projector.name()).cloned().collect(),
             skips: skips.iter().filter(|skip| skip.projection == projector.name()).count() as u64,
+            withheld,
+            stale_since: build.is_some_and(|build| build.begun < since).then_some(since),
         });
     }
     Ok(statuses)

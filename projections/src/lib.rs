@@ -21,7 +21,8 @@
 //! - A projection's rows are a function of the entries up to its position: not of batches, restarts, servers or time.
 //! - Rows and position change in one transaction, so that every entry takes effect once.
 //! - Nothing but its own projector writes to a projection.
-//! - A body that was withheld leaves its step; `basis`, `reason` and content that were projected before go with a replay.
+//! - A body that was withheld leaves its step, and nothing else: with the order a projector makes the rows of that record again
+//!   from what is left, so that they equal a rebuild's. One that adds up ([`Projector::adds_up`]) is made again as a whole.
 
 pub mod accesses;
 pub mod account;
@@ -51,6 +52,7 @@ pub mod statistics;
 mod step;
 mod table;
 pub mod tasks;
+mod tidy;
 pub mod view;
 pub mod waiting;
 mod words;

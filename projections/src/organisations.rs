@@ -55,7 +55,10 @@ impl Projector for OrganisationsProjector {
         for life in batch.lives.iter().filter(|life| life.register != *platform::ACCESSES) {
             concerned(&mut records, life, ogrn);
         }
-        Ok(vec![Write::upsert(dialect, &RECORDS, records)])
+        Ok(vec![
+            Write::forget(dialect, &RECORDS, batch.rewritten()),
+            Write::upsert(dialect, &RECORDS, records),
+        ])
     }
 }
 

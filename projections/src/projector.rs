@@ -16,6 +16,17 @@ pub trait Projector: Send + Sync {
     /// The tables it writes, which no other projector does.
     fn tables(&self) -> &'static [Table];
 
+    /// Does it add up what it cannot take back? Then its rows are made again from nothing after an order that withholds a body,
+    /// and until they are, its status says so.
+    fn adds_up(&self) -> bool {
+        false
+    }
+
+    /// The full-text index of SQLite that follows its tables, and that keeps what was deleted until it is merged.
+    fn full_text(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The writes that carry the projection over a batch. The rows after a batch may depend only on the entries up to
     /// its end, never on where batches begin: a rebuild cuts them elsewhere.
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError>;
@@ -48,6 +59,16 @@ impl Write {
             read = names("r."),
         );
         Self { sql, rows }
+    }
+
+    /// Deletes the rows of records, whatever their key is. It goes over the whole build, since an index for orders, which are few,
+    /// would cost every entry.
+    pub fn forget(dialect: Dialect, table: &Table, records: JsonRows) -> Self {
+        let from = sql::rows(dialect, "$2", &[("record", sql::Col::Blob)]);
+        let table = table.name;
+        let sql =
+            format!("DELETE FROM {table} WHERE build = $1 AND record IN (SELECT r.record FROM {from} AS r)");
+        Self { sql, rows: records }
     }
 
     /// A statement of the projector's own.

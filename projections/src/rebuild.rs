@@ -39,6 +39,8 @@ pub struct Rebuilt {
     pub replaced: Option<Hash>,
     /// The first row in which they differed.
     pub difference: Option<Difference>,
+    /// Did the rows that were read still count what an order has withheld since? Then they had to differ.
+    pub stale: bool,
 }
 
 impl Rebuilt {
@@ -61,6 +63,9 @@ pub struct Checked {
     pub live: Hash,
     /// The first row in which they differ.
     pub difference: Option<Difference>,
+    /// Do the rows that are read still count what an order has withheld since? Then they have to differ until a running server
+    /// has made them again.
+    pub stale: bool,
 }
 
 /// Makes the projection again from position 0, in batches, while the old rows are read and kept up to date as before;
@@ -90,10 +95,14 @@ pub async fn rebuild_with(
             making.digest(pair).await?
         };
         let Some(made) = made else { continue };
+        if made.difference.is_some() && making.overtaken(pair, &made).await? {
+            continue;
+        }
         let Some(applied) = making.finish(pair).await? else { continue };
         builds::sweep(store.db(), &*projector).await?;
-        let Made { position, digest, live, difference } = made;
-        return Ok(Rebuilt { entries: entries + applied, position, digest, replaced: live, difference });
+        let Made { position, digest, live, difference, stale } = made;
+        let entries = entries + applied;
+        return Ok(Rebuilt { entries, position, digest, replaced: live, difference, stale });
     }
 }
 
@@ -121,9 +130,12 @@ pub async fn check_with(
             return Err(ProjectionError::Incomparable { name, live: pair.live.version, ours });
         }
         let Some(made) = making.compare(pair, &mut entries).await? else { continue };
+        if made.difference.is_some() && making.overtaken(pair, &made).await? {
+            continue;
+        }
         builds::discard(store.db(), &*projector, pair.new.number).await?;
-        let Made { position, digest, live, difference } = made;
-        return Ok(Checked { entries, position, digest, live: live.unwrap_or(digest), difference });
+        let Made { position, digest, live, difference, stale } = made;
+        return Ok(Checked { entries, position, digest, live: live.unwrap_or(digest), difference, stale });
     }
 }
 
@@ -132,7 +144,7 @@ pub async fn check_with(
 pub async fn catch_up(store: &Store, name: &str) -> Result<u64, ProjectionError> {
     let projector = find(name)?;
     let making = Making { store, projector: &*projector, catalogue: Catalogue::default(), target: 0 };
-    let build = builds::follow(store.db(), &*projector, store.clock().now()).await?;
+    let build = builds::follow(store, &*projector).await?;
     making.advance(build, None, &mut |_| {}).await
 }
 
@@ -149,6 +161,7 @@ struct Made {
     digest: Hash,
     live: Option<Hash>,
     difference: Option<Difference>,
+    stale: bool,
 }
 
 /// A projection being made again.
@@ -162,7 +175,7 @@ struct Making<'a> {
 impl<'a> Making<'a> {
     async fn begin(store: &'a Store, projector: &'a dyn Projector) -> Result<Self, ProjectionError> {
         // Makes the live build when there is none, and fails here when this program is older than it.
-        builds::follow(store.db(), projector, store.clock().now()).await?;
+        builds::follow(store, projector).await?;
         let target = store.position().await?;
         Ok(Self { store, projector, catalogue: Catalogue::default(), target })
     }
@@ -175,7 +188,7 @@ impl<'a> Making<'a> {
     ) -> Result<Pair, ProjectionError> {
         let (db, name) = (self.store.db(), self.projector.name());
         loop {
-            let new = builds::beside(db, self.projector, self.store.clock().now()).await?;
+            let new = builds::beside(self.store, self.projector).await?;
             let mut report = |position| progress(Progress { position, target: self.target });
             *entries += self.advance(new, None, &mut report).await?;
             let Some(live) = builds::live(db, name).await? else { continue };
@@ -209,8 +222,19 @@ impl<'a> Making<'a> {
         for snapshot in [before, after] {
             snapshot.rollback().await?;
         }
-        let live_digest = Some(digest_live);
-        Ok(Some(Made { position: live.position, digest: made, live: live_digest, difference }))
+        let (position, stale) =
+            (live.position, live.begun < builds::since(self.store, self.projector).await?);
+        Ok(Some(Made { position, digest: made, live: Some(digest_live), difference, stale }))
+    }
+
+    /// Whether an order came while the rows were made: the new ones were then made without a body that the old ones, where they
+    /// stood, had still to hold. Both are looked at again once they have passed it.
+    async fn overtaken(&self, pair: Pair, made: &Made) -> Result<bool, ProjectionError> {
+        let overtaken = self.store.last_order().await? > made.position;
+        if overtaken {
+            builds::discard(self.store.db(), self.projector, pair.new.number).await?;
+        }
+        Ok(overtaken)
     }
 
     /// The digest of the new rows alone, where there are none to compare them with.
@@ -220,7 +244,7 @@ impl<'a> Making<'a> {
         let Some(new) = new else { return Ok(None) };
         let digest = compare::digest(&mut snapshot, self.projector, new.number).await?;
         snapshot.rollback().await?;
-        Ok(Some(Made { position: new.position, digest, live: None, difference: None }))
+        Ok(Some(Made { position: new.position, digest, live: None, difference: None, stale: false }))
     }
 
     /// Steps `build` until nothing is left before `until`, or until another process has taken it away.
@@ -234,7 +258,7 @@ impl<'a> Making<'a> {
         let mut pace = Pace::new(BATCH_ENTRIES);
         loop {
             match pace.step(self.store, &self.catalogue, self.projector, build, until).await? {
-                Stepped::Advanced { position, entries } => {
+                Stepped::Advanced { position, entries, .. } => {
                     applied += entries;
                     report(position);
                 }

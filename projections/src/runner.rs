@@ -14,6 +14,7 @@ use crate::{
     pace::Pace,
     pauses,
     step::Stepped,
+    tidy,
     waiting::{BACKOFF_MAX, backoff, changed, ticks},
 };
 
@@ -64,6 +65,7 @@ impl Runner {
                 options,
                 state,
                 stop: stopped.clone(),
+                untidy: true,
             };
             tasks.push(tokio::spawn(task.run()));
         }
@@ -94,6 +96,8 @@ struct Task {
     options: Options,
     state: watch::Sender<ProjectorState>,
     stop: watch::Receiver<bool>,
+    /// May something withheld be left in the files? An earlier process may have ended before it had looked.
+    untidy: bool,
 }
 
 impl Task {
@@ -141,13 +145,13 @@ impl Task {
     /// Applies batches until there are no more, and makes the build live if it is not yet.
     async fn catch_up(&mut self) -> Result<(), ProjectionError> {
         let projector = Arc::clone(&self.projector);
-        let now = self.store.clock().now();
-        let mut build = builds::follow(self.store.db(), &*projector, now).await?;
+        let mut build = builds::follow(&self.store, &*projector).await?;
         self.reached(build.position, build.live);
         let mut pace = Pace::new(self.options.batch_entries);
         while !*self.stop.borrow() {
             match pace.step(&self.store, &self.catalogue, &*projector, build, None).await? {
-                Stepped::Advanced { position, entries } => {
+                Stepped::Advanced { position, entries, orders } => {
+                    self.untidy |= orders;
                     tracing::debug!(projection = projector.name(), position, entries, "batch applied");
                     self.reached(position, build.live);
                 }
@@ -157,10 +161,11 @@ impl Task {
                         self.reached(position, true);
                         builds::sweep(self.store.db(), &*projector).await?;
                     }
+                    self.tidy().await;
                     return Ok(());
                 }
                 Stepped::Moved => {
-                    build = builds::follow(self.store.db(), &*projector, self.store.clock().now()).await?;
+                    build = builds::follow(&self.store, &*projector).await?;
                 }
             }
         }
@@ -182,6 +187,20 @@ impl Task {
             _ => {
                 tx.rollback().await?;
                 Ok(false)
+            }
+        }
+    }
+
+    /// After an order, sees to it that nothing of what was withheld stays in the files. What does not succeed now, since someone
+    /// still reads from before, is tried again with the next entries.
+    async fn tidy(&mut self) {
+        if !self.untidy {
+            return;
+        }
+        match tidy::tidy(&self.store, &*self.projector).await {
+            Ok(done) => self.untidy = !done,
+            Err(error) => {
+                tracing::warn!(projection = self.projector.name(), %error, "what was withheld is still in the files");
             }
         }
     }

@@ -15,8 +15,8 @@ use crate::{
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stepped {
-    /// It applied so many entries, and the build now stands at `position`.
-    Advanced { position: u64, entries: u64 },
+    /// It applied so many entries, and the build now stands at `position`. Among them may have been orders to withhold bodies.
+    Advanced { position: u64, entries: u64, orders: bool },
     /// There was nothing after `position`.
     Idle { position: u64 },
     /// Another server moved, switched or swept the build meanwhile: look at the builds again.
@@ -69,7 +69,7 @@ pub(crate) async fn step(
     };
     write(store, projector, build, &batch, writes, &mut tx).await?;
     tx.commit().await?;
-    Ok(Stepped::Advanced { position: batch.to, entries: batch.entries })
+    Ok(Stepped::Advanced { position: batch.to, entries: batch.entries, orders: batch.has_orders() })
 }
 
 /// Applies what is after `build` and up to `until` inside a transaction that holds it already.

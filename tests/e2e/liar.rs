@@ -152,7 +152,7 @@ async fn a_server_that_lies_is_found_out() {
         ("nothing", honest, &[]),
         ("a register is not listed", hides_a_register, &["register-hidden"]),
         ("the entries of a public register are not shown", shows_no_entries, &["listing"]),
-        ("a public body is not shown", hides_a_body, &["listing"]),
+        ("a public body is not shown", hides_a_body, &["body-missing"]),
         ("a false body comes without salt", shows_a_false_body_without_salt, &["digest"]),
         ("an entry is listed twice", shows_an_entry_twice, &["listing"]),
     ];

@@ -22,5 +22,6 @@ mod secrets;
 mod servers;
 mod shared;
 mod trigger;
+mod withholding;
 mod witness;
 mod witness_killed;

@@ -46,6 +46,19 @@ impl Database {
         Self { server: self.server.clone(), url: format!("{base}/{name}"), name }
     }
 
+    /// A copy of another database on the test server, to which nobody is connected: a backup.
+    pub async fn copy_of(url: &str) -> Self {
+        let copy = Self::create().await;
+        let mut connection = PgConnection::connect(&copy.server).await.expect("the test PostgreSQL answers");
+        let of = url.rsplit_once('/').map_or(url, |(_, name)| name);
+        for statement in
+            [format!("DROP DATABASE {}", copy.name), format!("CREATE DATABASE {} TEMPLATE {of}", copy.name)]
+        {
+            connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("the database is copied");
+        }
+        copy
+    }
+
     /// Where it is.
     pub fn url(&self) -> &str {
         &self.url

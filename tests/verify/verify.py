@@ -13,6 +13,7 @@ from decimal import Decimal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+KEPT = {"departments", "registers", "triggers", "interventions"}  # whose bodies nobody withholds
 SLUG, TYPE = "[a-z][a-z0-9-]{1,62}", "[a-z][a-z0-9-]{0,62}"
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 FORMS = {"register": SLUG, "record": UUID, "type": TYPE, "issuer": SLUG, "effective_at": ".{24}", "body": ".{43}"}
@@ -200,7 +201,7 @@ class Verifier:
         print(f"verified {slug}: {size} entries, {sum(item['body'] is not None for item in listed.values())} bodies")
 
     def entries(self, slug, leaves, listed):
-        versions, before = {}, ""
+        versions, before, shown, missing, orders = {}, "", {}, {}, set()
         for self.index, data in enumerate(leaves):
             leaf, statement, signed = read_leaf(data, slug)
             at, record, item = leaf["recorded_at"], statement["record"], listed.get(self.index, leaf)
@@ -209,6 +210,9 @@ class Verifier:
             before, versions[record] = at, statement["version"]
             need((item["recorded_at"], item["statement"]) == (at, leaf["statement"]), "listing is not of the leaf")
             body = item.get("body")
+            (missing if body is None else shown)[record, statement["version"]] = self.index
+            if body and statement["type"] == "withheld" and slug not in KEPT:
+                orders |= {(record, version) for version in body["versions"]}
             if body is not None:
                 check_digest(statement, body, item["salt"])
             elif slug == "departments":
@@ -219,6 +223,9 @@ class Verifier:
             self.check_statement(statement, at, *signed)
             if slug == "departments" and self.index > 0:
                 self.enrol(statement, at, body)
+        for what, wrong in ("missing, and no order names it", missing.keys() - orders), ("shown, against an order", shown.keys() & orders):
+            for self.index in sorted((missing | shown)[entry] for entry in wrong if shown):
+                raise ValueError(f"body is {what}")
 
     def enrol(self, statement, at, body):
         """Keeps what an entry of `departments` says of keys."""

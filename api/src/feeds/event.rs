@@ -63,7 +63,7 @@ impl CloudEvent {
     pub fn appended(log_name: &str, fact: &Fact) -> Self {
         let entry = &fact.entry;
         let statement = entry.statement.statement();
-        Self {
+        let mut event = Self {
             specversion: "1.0",
             id: entry.index.to_string(),
             source: source(log_name, &entry.register),
@@ -83,7 +83,11 @@ impl CloudEvent {
                 "issuer": statement.issuer,
                 "statement": entry.statement.as_str(),
             }),
+        };
+        if let Some(order) = entry.withheld_by {
+            event.data["withheld"] = json!({ "index": order });
         }
+        event
     }
 
     /// On one line.

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 use crate::registry::{InForce, Knowledge, Registry};
 use crate::statistics;
 use crate::webhooks;
+use crate::withholding::Withholding;
 use crate::witnesses::Witnesses;
 
 /// What the state is made of.
@@ -51,6 +52,7 @@ struct Inner {
     statistics: statistics::Tables,
     proactive: OnceLock<proactive::Handle>,
     witnesses: OnceLock<Witnesses>,
+    withholding: OnceLock<Withholding>,
 }
 
 impl AppState {
@@ -69,6 +71,7 @@ impl AppState {
             statistics,
             proactive: OnceLock::new(),
             witnesses: OnceLock::new(),
+            withholding: OnceLock::new(),
         }))
     }
 
@@ -94,6 +97,18 @@ impl AppState {
     /// The witnesses, where there are any.
     pub fn witnesses(&self) -> Option<&Witnesses> {
         self.0.witnesses.get()
+    }
+
+    /// With the ledger of orders. The first one stays.
+    #[must_use]
+    pub fn with_withholding(self, withholding: Withholding) -> Self {
+        drop(self.0.withholding.set(withholding));
+        self
+    }
+
+    /// The ledger of orders, where this process keeps one.
+    pub fn withholding(&self) -> Option<&Withholding> {
+        self.0.withholding.get()
     }
 
     /// Tables of statistics.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::any_record::AnyRecord;
 use domain::definitions::InForce;
 use domain::platform::{DEPARTMENTS, REGISTERS, TRIGGERS};
-use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, StoredEntry, Submission};
+use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, StoredEntry, Submission, Withhold};
 use proofs::slug::Slug;
 use uuid::Uuid;
 
@@ -158,8 +158,14 @@ impl Registry {
             .enumerate()
             .filter_map(|(at, entry)| entry.number.as_ref().map(|_| at))
             .collect();
-        let submission =
-            Submission { entries: entries_new, opens, rekeys, guards, idempotency: idempotency.cloned() };
+        let submission = Submission {
+            entries: entries_new,
+            opens,
+            rekeys,
+            guards,
+            idempotency: idempotency.cloned(),
+            withholds: withholds(&decided),
+        };
         match self.store().submit(submission).await {
             Ok(appended) if appended.iter().any(|appended| appended.replayed) => {
                 Ok(self.outcomes(appended).await?)
@@ -245,6 +251,16 @@ impl Registry {
             Reason::Corrupt("an idempotency key names entries that are not there".to_owned()).into()
         })
     }
+}
+
+/// The bodies that orders among the entries take away.
+fn withholds(decided: &[Decided]) -> Vec<Withhold> {
+    let of = |decided: &Decided| {
+        let event = &decided.event;
+        let versions = event.withholds();
+        (!versions.is_empty()).then_some(Withhold { record: event.record, by: event.version, versions })
+    };
+    decided.iter().filter_map(of).collect()
 }
 
 /// The register in force, and the guards: its definition and its department must still be as they were.

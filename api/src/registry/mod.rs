@@ -28,6 +28,7 @@ pub use request::{
     Actor, AppendRequest, BODY_BYTES_MAX, Bootstrap, Change, ENTRIES_MAX, EntryRequest,
     IDEMPOTENCY_KEY_BYTES_MAX, Outcome,
 };
+pub(crate) use sign::new_salt;
 pub use sign::new_uuid;
 
 use std::sync::{Arc, PoisonError, RwLock};

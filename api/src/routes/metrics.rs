@@ -13,6 +13,7 @@ use proofs::time::Timestamp;
 
 use crate::http::AppState;
 use crate::problem::Problem;
+use crate::withholding::Withholding;
 use crate::witnesses::{Faulty, Witnesses};
 
 /// Everything that is measured. Operators keep it from the public in front of the server.
@@ -68,6 +69,13 @@ fn appender(text: &mut String, state: &AppState) -> fmt::Result {
     ] {
         writeln!(text, "# HELP {name} {help}.\n# TYPE {name} counter\n{name}_total {value}")?;
     }
+    let (name, removed) =
+        ("reestr_withheld_removed_again", state.withholding().map_or(0, Withholding::removed_again));
+    writeln!(
+        text,
+        "# HELP {name} Bodies that were there though an order withholds them, and were removed again."
+    )?;
+    writeln!(text, "# TYPE {name} counter\n{name}_total {removed}")?;
     let name = "reestr_append_waiting";
     writeln!(
         text,

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use domain::definition;
+use domain::withholding::WITHHELD;
+use eventstore::StoredEntry;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
@@ -22,6 +25,45 @@ impl From<&domain::definition::Title> for Title {
     fn from(title: &domain::definition::Title) -> Self {
         Self { ru: title.ru.clone(), en: title.en.clone() }
     }
+}
+
+/// That the body of an entry is withheld, and by which order. It is no secret: the order is an entry of the same record, whose
+/// statement anyone may read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WithheldBy {
+    /// Index of the order in the same register.
+    pub index: u64,
+    /// That it is withheld, in words.
+    pub title: Title,
+}
+
+impl WithheldBy {
+    /// Of an entry whose body an order took away; nothing of another.
+    pub fn of(entry: &StoredEntry) -> Option<Self> {
+        Some(Self { index: entry.withheld_by?, title: withheld_title() })
+    }
+}
+
+/// That the body of a version of a record is withheld, and by which of its later versions.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WithheldVersion {
+    /// The version whose body is missing.
+    pub version: u64,
+    /// The version that is the order.
+    pub by: u64,
+    /// That it is withheld, in words.
+    pub title: Title,
+}
+
+impl WithheldVersion {
+    /// Of these versions and orders.
+    pub fn list(named: impl Iterator<Item = (u64, u64)>) -> Vec<Self> {
+        named.map(|(version, by)| Self { version, by, title: withheld_title() }).collect()
+    }
+}
+
+fn withheld_title() -> Title {
+    named(definition::withheld().map(|rule| &rule.title), WITHHELD)
 }
 
 /// The last entry of a record.

@@ -42,5 +42,6 @@ mod tokens;
 mod verifying;
 mod webhook_owners;
 mod webhooks;
+mod withholding;
 mod witnessing;
 mod world;

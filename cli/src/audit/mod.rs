@@ -12,6 +12,7 @@ pub mod register;
 pub mod report;
 pub mod source;
 pub mod state;
+pub mod withheld;
 mod witnesses;
 
 use std::path::PathBuf;

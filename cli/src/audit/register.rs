@@ -1,10 +1,9 @@
 //! One register's entries: who signed them, in what order, in which steps, and whether the bodies are theirs.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 
 use domain::audit::{StepChecker, StepView};
-use domain::definition::Visibility;
 use domain::departments::Departments;
 use proofs::body::digest;
 use proofs::leaf::Leaf;
@@ -18,11 +17,9 @@ use super::log::{Log, walk};
 use super::report::{Doubt, Fault, RegisterReport};
 use super::source::Source;
 use super::state::Pin;
+use super::withheld::Bodies;
 use super::{Outcome, Trust, head, log_fault};
 use crate::progress::Bar;
-
-/// The type of an entry that orders the bodies of its record to be withheld (`format.md`).
-const WITHHELD: &str = "withheld";
 
 /// Verifies one register to the end of its checkpoint.
 pub async fn verify(
@@ -39,7 +36,7 @@ pub async fn verify(
     let pin = head::check(&log, trust, &mut report);
     let mut entries = Entries::new(trust, homes, log.register.clone());
     let mut sees_bodies = true;
-    let mut shown = Shown::new(trust, &log.register);
+    let mut shown = Bodies::new(trust, &log.register);
     walk(fetch, &log, &mut report, async |first, leaves, report| {
         let count = leaves.len() as u64;
         let leaves = parse(first, &leaves, report);
@@ -50,7 +47,8 @@ pub async fn verify(
         }
         if sees_bodies {
             if let Some(served) = fetch.entries(&log.register, first, count).await? {
-                shown.note(&leaves, &check_bodies(&leaves, served, report));
+                let bodies = check_bodies(&leaves, served, report);
+                shown.note(&leaves, &bodies, report);
             } else {
                 sees_bodies = false;
                 shown.refused(report);
@@ -116,53 +114,6 @@ impl Homes {
                 None
             }
             Entry::Occupied(home) => Some(&*home.into_mut()).filter(|home| *home != register),
-        }
-    }
-}
-
-/// Whether a public register shows what it must: anyone may see its bodies, save those that an entry of type `withheld` on the
-/// same record has taken away.
-struct Shown {
-    public: bool,
-    unseen: Vec<(u64, Uuid)>,
-    withheld: HashSet<Uuid>,
-}
-
-impl Shown {
-    fn new(trust: &Trust, register: &Slug) -> Self {
-        let history = trust.definitions.history(register);
-        // Bodies of a register that was not always public may be hidden by those who run it honestly.
-        let public = history.iter().all(|one| one.definition.visibility == Visibility::Public);
-        Self { public: public && !history.is_empty(), unseen: Vec::new(), withheld: HashSet::new() }
-    }
-
-    fn note(&mut self, leaves: &[Checked], bodies: &HashMap<u64, Value>) {
-        for Checked { index, leaf } in leaves.iter().filter(|_| self.public) {
-            let statement = leaf.statement.statement();
-            if statement.entry_type.as_str() == WITHHELD {
-                self.withheld.insert(statement.record);
-            }
-            if !bodies.contains_key(index) {
-                self.unseen.push((*index, statement.record));
-            }
-        }
-    }
-
-    /// The list of entries was not shown at all.
-    fn refused(&self, report: &mut RegisterReport) {
-        if self.public {
-            report.fault(log_fault("listing", "the register is public, and its entries are not shown"));
-        }
-    }
-
-    fn conclude(self, report: &mut RegisterReport) {
-        let told: HashSet<u64> = report.faults.iter().filter_map(|fault| fault.index).collect();
-        for (index, record) in self.unseen {
-            if !self.withheld.contains(&record) && !told.contains(&index) {
-                let detail = "the register is public, the body is not shown, and no entry withholds it";
-                let (index, record) = (Some(index), Some(record));
-                report.fault(Fault { index, record, rule: "listing", detail: detail.to_owned() });
-            }
         }
     }
 }

@@ -9,6 +9,8 @@ use proofs::time::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::withheld::Withheld;
+
 /// Faults of one register that are told in full; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
 /// Doubtful statements of one register that are named; the rest are counted. At 150 bytes each, 150 MB.
@@ -76,6 +78,8 @@ pub struct RegisterReport {
     pub records: u64,
     /// Bodies whose digest was checked: those the auditor may see.
     pub bodies: u64,
+    /// Entries whose bodies orders have taken away: lawfully missing.
+    pub withheld: Vec<Withheld>,
     /// Size of the checkpoint kept from the last audit, if there was one.
     pub consistent_with: Option<u64>,
     /// Who cosigned the checkpoint, of the witnesses of the policy, and when.
@@ -99,6 +103,7 @@ impl RegisterReport {
             entries: 0,
             records: 0,
             bodies: 0,
+            withheld: Vec::new(),
             consistent_with: None,
             cosigned: Vec::new(),
             faults: Vec::new(),
@@ -245,6 +250,15 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         for r in &self.registers {
+            for withheld in &r.withheld {
+                let Withheld { index, record, version, by } = withheld;
+                write!(
+                    f,
+                    "\n{} index {index} record {record}: version {version} is lawfully withheld",
+                    r.register
+                )?;
+                write!(f, ", by the order at index {by}")?;
+            }
             for fault in &r.faults {
                 write!(f, "\n{}", r.register)?;
                 if let Some(index) = fault.index {
@@ -269,6 +283,11 @@ impl fmt::Display for Report {
             f,
             "\n{verdict}{doubtful}: {} registers, {entries} entries, {bodies} bodies",
             self.registers.len()
-        )
+        )?;
+        let withheld: usize = self.registers.iter().map(|r| r.withheld.len()).sum();
+        if withheld > 0 {
+            write!(f, ", {withheld} withheld")?;
+        }
+        Ok(())
     }
 }

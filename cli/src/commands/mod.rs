@@ -20,4 +20,5 @@ pub mod token;
 pub mod trigger;
 pub mod verify;
 pub mod webhook;
+pub mod withhold;
 pub mod witness;

@@ -113,6 +113,12 @@ async fn status(opened: &Opened, json: bool) -> Result<(), Failure> {
         for pause in &item.pauses {
             line(&format!("  stands at {}: {}", place(pause), pause.why));
         }
+        if item.withheld > 0 {
+            line(&format!("  made without {} bodies that orders withheld", item.withheld));
+        }
+        if let Some(order) = item.stale_since {
+            line(&format!("  still counts what the order at position {order} withheld; it is made again"));
+        }
         for skip in skips.iter().filter(|skip| skip.projection == item.projection) {
             line(&format!("  leaves out position {} of {}: {}", skip.position, skip.register, skip.reason));
         }

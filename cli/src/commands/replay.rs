@@ -73,19 +73,23 @@ async fn one(opened: &Opened, name: &str, check: bool) -> Result<bool, Failure> 
         let failure = Failure::because(&format!("the replay of {name} failed"), &error);
         if check { Failure::usage(failure.to_string()) } else { failure }
     };
-    let (entries, digest, equal, difference) = if check {
+    let (entries, digest, equal, difference, stale) = if check {
         let checked = projections::check(&opened.store, name, progress).await.map_err(cannot)?;
-        (checked.entries, checked.digest, checked.digest == checked.live, checked.difference)
+        (checked.entries, checked.digest, checked.digest == checked.live, checked.difference, checked.stale)
     } else {
         let rebuilt = projections::rebuild(&opened.store, name, progress).await.map_err(cannot)?;
-        (rebuilt.entries, rebuilt.digest, rebuilt.equal(), rebuilt.difference)
+        (rebuilt.entries, rebuilt.digest, rebuilt.equal(), rebuilt.difference, rebuilt.stale)
     };
     bar.finish();
     line(&format!("{name}: {entries} entries, digest {digest}{}", if equal { "" } else { ", differs" }));
     if let Some(difference) = difference {
         tell(&difference);
     }
-    Ok(equal)
+    if stale {
+        line("  it still counted what an order withheld: a running server makes it again by itself");
+    }
+    // What the law took away since is no fault of the rows.
+    Ok(equal || stale)
 }
 
 /// Table, key and columns: no value of a row, which may be about a person.

@@ -153,6 +153,9 @@ impl Shown<'_> {
             "last entry  {} by {}, recorded {}, effective {}",
             changed.entry_type, changed.issuer, changed.recorded_at, changed.effective_at
         ));
+        for (version, order) in &past.withheld {
+            line(&format!("withheld    the body of version {version}, by the order that is version {order}"));
+        }
         match content {
             Some(content) => line(&format!("content     {content}")),
             None => {

@@ -59,8 +59,11 @@ fn a_right_life_has_no_fault() {
             ("permits", 7, 2, "noted", "2026-02-01", "mvd"),
             ("permits", 7, 3, "revoked", "2026-02-02", "mvd"),
             ("permits", 8, 2, "withdrawn", "2026-05-01", "rosgvardia"),
+            ("permits", 7, 4, "withheld", "2026-05-02", "rosgvardia"),
+            // Also when the register is closed.
+            ("permits", 8, 3, "withheld", "2026-06-02", "rosgvardia"),
         ]),
-        [""; 5]
+        [""; 7]
     );
 }
 
@@ -74,6 +77,8 @@ fn each_fault_is_named_once() {
         (("permits", 7, 2, "issued", "2026-02-01", "mvd"), "status-step"),
         (("permits", 8, 1, "noted", "2026-02-01", "mvd"), "status-step"),
         (("permits", 7, 2, "sold", "2026-02-01", "mvd"), "type-known"),
+        (("permits", 8, 1, "withheld", "2026-02-01", "mvd"), "status-step"),
+        (("permits", 7, 2, "withheld", "2026-02-01", "fns"), "issuer-owns-register"),
         (("permits", 7, 2, "withdrawn", "2026-02-01", "mvd"), "type-known"),
         (("permits", 7, 2, "revoked", "2026-03-02", "rosgvardia"), "type-known"),
         (("permits", 7, 2, "noted", "2026-02-01", "fns"), "issuer-owns-register"),

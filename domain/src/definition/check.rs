@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::provided::{CONTROL_MEMBERS, provided_defs};
 use super::{Definition, Effect, TypeRule, body, unfolded};
 use crate::fault::Fault;
+use crate::withholding::WITHHELD;
 
 /// Longest schema of one entry type, in bytes of compact JSON: the largest fixture's takes some 4 KiB.
 pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
@@ -71,6 +72,11 @@ fn names(definition: &Definition, faults: &mut Vec<Fault>) {
     unique("statuses", "status", definition.statuses.iter().map(|rule| rule.status.as_str()).collect());
     unique("types", "type", definition.types.iter().map(|rule| rule.entry_type.as_str()).collect());
     unique("subjects", "role", definition.subjects.iter().map(|rule| rule.role.as_str()).collect());
+    if let Some(at) = definition.types.iter().position(|rule| rule.entry_type == *WITHHELD) {
+        let message =
+            format!("`{WITHHELD}` is the engine's own type, which every register has: leave it out");
+        faults.push(Fault::new(format!("/types/{at}/type"), message));
+    }
 }
 
 fn type_rule(definition: &Definition, rule: &TypeRule, at: &str, faults: &mut Vec<Fault>) {

@@ -19,9 +19,11 @@ use serde_json::{Map, Value};
 
 pub use check::{BYTES_MAX, SCHEMA_BYTES_MAX};
 pub use kinds::{Effect, Group, Kind, PartyKind, Visibility};
+pub use provided::withheld;
 pub use provided::{CONTROL_MEMBERS, provided_defs};
 
 use crate::fault::Fault;
+use crate::withholding;
 
 /// A title in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +110,9 @@ pub struct TypeRule {
     pub corrects: bool,
     /// JSON Schema (2020-12) of its body.
     pub schema: Value,
+    /// May it follow any status, those that definitions do not know included? Of the engine's own type alone.
+    #[serde(skip)]
+    anywhere: bool,
     /// The schema compiled, when it was first needed.
     #[serde(skip)]
     compiled: OnceLock<Option<Arc<Validator>>>,
@@ -188,8 +193,11 @@ impl Definition {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// The rule of a type of entry.
+    /// The rule of a type of entry: one that the definition declares, or the engine's own, by which bodies are withheld.
     pub fn entry_type(&self, name: &str) -> Option<&TypeRule> {
+        if withholding::is_order(self.slug.as_str(), name) {
+            return withheld();
+        }
         self.types.iter().find(|rule| rule.entry_type == *name)
     }
 
@@ -244,7 +252,7 @@ impl Definition {
 impl TypeRule {
     /// May it follow this status?
     pub fn follows(&self, status: &str) -> bool {
-        self.from.as_ref().is_some_and(|from| from.iter().any(|name| name == status))
+        self.anywhere || self.from.as_ref().is_some_and(|from| from.iter().any(|name| name == status))
     }
 }
 

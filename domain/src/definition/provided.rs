@@ -1,8 +1,12 @@
-//! What the engine gives to every schema: shared `$defs`, and the control members that are never content.
+//! What the engine gives to every definition: shared `$defs`, the control members that are never content, and the type of entry
+//! by which bodies are withheld.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde_json::{Map, Value, json};
+
+use super::{Effect, Title, TypeRule};
+use crate::withholding::{VERSIONS_MAX, WITHHELD};
 
 /// Members of a body that say why and what about, and never become content.
 pub const CONTROL_MEMBERS: [&str; 3] = ["corrects", "basis", "reason"];
@@ -14,6 +18,41 @@ pub fn provided_defs() -> &'static Map<String, Value> {
         _ => Map::new(),
     });
     &DEFS
+}
+
+/// The rule of the type `withheld`: from any status, changing none, and nothing of the content.
+pub fn withheld() -> Option<&'static TypeRule> {
+    static RULE: LazyLock<Option<TypeRule>> = LazyLock::new(|| {
+        Some(TypeRule {
+            entry_type: WITHHELD.parse().ok()?,
+            title: Title {
+                ru: "Содержание изъято по решению".to_owned(),
+                en: "Withheld by order".to_owned(),
+            },
+            from: Some(Vec::new()),
+            to: None,
+            effect: Effect::None,
+            corrects: false,
+            schema: order(),
+            anywhere: true,
+            compiled: OnceLock::new(),
+        })
+    });
+    RULE.as_ref()
+}
+
+/// The body of an order (`docs/format.md`).
+fn order() -> Value {
+    let order = object(
+        &json!({
+            "authority": text(500), "number": text(100), "date": {"type": "string", "format": "date"}, "law": text(500),
+        }),
+        &["authority", "number", "date"],
+    );
+    let versions = json!({
+        "type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": VERSIONS_MAX,
+    });
+    object(&json!({"order": order, "versions": versions, "reason": text(2000)}), &["order", "versions"])
 }
 
 fn text(length_max: u32) -> Value {

@@ -7,6 +7,7 @@ use crate::checks;
 use crate::definition::{Definition, Effect, TypeRule};
 use crate::fault::{self, Fault};
 use crate::subject;
+use crate::withholding;
 
 /// All that is wrong with a body, at once.
 pub(super) fn check(
@@ -21,6 +22,9 @@ pub(super) fn check(
         nul("", body, &mut faults);
     }
     corrects(record, rule, body, &mut faults);
+    if withholding::is_order(definition.slug.as_str(), rule.entry_type.as_str()) {
+        record.withholding.check(record.state.version, body, &mut faults);
+    }
     if rule.effect != Effect::None {
         number(definition, body, &mut faults);
         validity(record, step, body, &mut faults);

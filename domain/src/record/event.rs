@@ -13,6 +13,7 @@ use crate::definitions::Definitions;
 use crate::entry::EntryView;
 use crate::error::DomainError;
 use crate::facts::Step;
+use crate::withholding;
 
 /// An entry, and the step that it is.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +59,17 @@ impl RecordEvent {
     /// The official number that it gives its record, to be claimed in the append transaction.
     pub fn number(&self) -> Option<&str> {
         self.step.number_of(self.body.as_ref()?)
+    }
+
+    /// Is it an order that bodies of its record be withheld?
+    pub fn is_order(&self) -> bool {
+        withholding::is_order(self.register.as_str(), self.entry_type.as_str())
+    }
+
+    /// The versions of its record whose bodies it withholds, to be removed in the append transaction.
+    pub fn withholds(&self) -> Vec<u64> {
+        let named = self.body.as_ref().filter(|_| self.is_order());
+        named.map(withholding::versions).unwrap_or_default()
     }
 
     /// The event of a recorded entry whose step is known.

@@ -19,6 +19,7 @@ pub(crate) use aggregate::aggregate;
 use crate::content::Content;
 use crate::definition::TypeRule;
 use crate::facts;
+use crate::withholding::{self, Withholding};
 
 /// Earliest legal effect: 1900-01-01. Nothing older is kept in the registers of the present state of affairs, and an earlier
 /// date is almost always a typing error.
@@ -33,6 +34,9 @@ pub struct Record {
     pub state: RecordState,
     /// What its entries' bodies say.
     pub content: Content,
+    /// Which of them are withheld, and by which of its entries.
+    #[serde(default)]
+    pub withholding: Withholding,
 }
 
 impl Record {
@@ -56,7 +60,8 @@ impl Record {
                 issuer: proposed.issuer.clone(),
             });
         }
-        if proposed.definition.closed {
+        let is_order = withholding::is_order(definition.slug.as_str(), proposed.entry_type.as_str());
+        if proposed.definition.closed && !is_order {
             return Err(RecordError::Closed { register: definition.slug.clone() });
         }
         let next = state.version + 1;
@@ -114,6 +119,9 @@ impl Record {
     pub fn step(&mut self, event: &RecordEvent) {
         facts::step(&mut self.state, &event.step, &event.view());
         self.content.step(event.step.effect, event.body.as_ref());
+        if event.is_order() {
+            self.withholding.step(event.version, event.body.as_ref());
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use proofs::body::digest;
 use crate::error::AppendError;
 use crate::model::{
     BODY_BYTES_MAX, Idempotency, KEY_BYTES_MAX, NUMBER_BYTES_MAX, NewEntry, SUBMISSION_ENTRIES_MAX,
-    Submission,
+    Submission, Withhold,
 };
 
 pub(super) fn submission(submission: &Submission) -> Result<(), AppendError> {
@@ -25,7 +25,24 @@ pub(super) fn submission(submission: &Submission) -> Result<(), AppendError> {
             }
         }
     }
+    submission.withholds.iter().try_for_each(|order| withhold(submission, order))?;
     submission.entries.iter().enumerate().try_for_each(|(at, new)| entry(at, new))
+}
+
+/// Only an entry of the submission takes bodies away, and only of its own record, from before it.
+fn withhold(submission: &Submission, order: &Withhold) -> Result<(), AppendError> {
+    let said = |new: &NewEntry| (new.statement.statement().record, new.statement.statement().version);
+    let ordered = submission.entries.iter().any(|new| said(new) == (order.record, order.by));
+    if !ordered {
+        return invalid("it withholds bodies by an entry that is not in it");
+    }
+    let ascend = order.versions.is_sorted_by(|one, next| one < next);
+    let earlier = order.versions.iter().all(|version| (1..order.by).contains(version));
+    if ascend && earlier {
+        Ok(())
+    } else {
+        invalid("versions that are withheld ascend, and are earlier than the order's")
+    }
 }
 
 fn entry(at: usize, new: &NewEntry) -> Result<(), AppendError> {

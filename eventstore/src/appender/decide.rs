@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::lookup::{Facts, KeyName, Signers};
 use crate::error::{AppendError, StoreError};
-use crate::model::{Appended, KeyChange, NewEntry, Rekey, Submission};
+use crate::model::{Appended, KeyChange, NewEntry, Rekey, Submission, Withhold};
 
 /// What is to be written, and what to tell whom.
 pub(super) struct Decided {
@@ -32,6 +32,8 @@ pub(super) struct Decided {
     pub keys: Vec<UsedKey>,
     /// Logs that were opened, extended, or signed anew because their keys changed.
     pub logs: Vec<Touched>,
+    /// Bodies to remove.
+    pub withholds: Vec<Withhold>,
 }
 
 /// Why a batch could not be decided.
@@ -110,6 +112,7 @@ struct State {
     entries: Vec<Accepted>,
     new_numbers: Vec<(Slug, String, Uuid)>,
     new_keys: Vec<UsedKey>,
+    withholds: Vec<Withhold>,
 }
 
 /// `now` is the clock's; what is recorded never goes back behind what was.
@@ -132,6 +135,7 @@ pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Re
         entries: Vec::new(),
         new_numbers: Vec::new(),
         new_keys: Vec::new(),
+        withholds: Vec::new(),
     };
     let answers = batch.into_iter().map(|submission| state.submission(submission)).collect();
     state.finish(before, answers)
@@ -263,6 +267,7 @@ impl State {
             changes.numbers.iter().map(|((slug, number), record)| (slug.clone(), number.clone(), *record));
         self.new_numbers.extend(claims);
         self.numbers.extend(changes.numbers);
+        self.withholds.extend(submission.withholds);
         let first_position = self.position + 1;
         let appended: Vec<_> = submission.entries.into_iter().filter_map(|new| self.append(new)).collect();
         if let Some(idempotency) = submission.idempotency {
@@ -320,6 +325,7 @@ impl State {
             numbers: self.new_numbers,
             keys: self.new_keys,
             logs,
+            withholds: self.withholds,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::heads::older_text;
 use crate::listen::CHANNEL;
 use crate::sql::{Col, JsonRows, Tx, TxInner, rows};
 use crate::store::SHARD;
+use crate::withheld;
 
 /// Rows of an SQLite INSERT: few shapes keep few statements prepared. 11 parameters a row stay far under its 32,766.
 const CHUNKS: [usize; 4] = [128, 32, 8, 1];
@@ -22,12 +23,18 @@ pub(super) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) ->
         }
     }
     match &mut tx.0 {
-        TxInner::Postgres(postgres) => return all_at_once(postgres, decided, tiles).await,
-        TxInner::Sqlite(sqlite) => entries(sqlite, decided).await?,
+        TxInner::Postgres(postgres) => all_at_once(postgres, decided, tiles).await?,
+        TxInner::Sqlite(sqlite) => {
+            entries(sqlite, decided).await?;
+            numbers_and_keys(tx, decided).await?;
+            full_tiles(tx, tiles).await?;
+            heads(tx, decided).await?;
+        }
     }
-    numbers_and_keys(tx, decided).await?;
-    full_tiles(tx, tiles).await?;
-    heads(tx, decided).await
+    if decided.withholds.is_empty() {
+        return Ok(());
+    }
+    withheld::withhold(tx, &decided.withholds, decided.before).await
 }
 
 /// An empty log's row. Its head is written with all the others.

@@ -9,7 +9,10 @@ use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
+};
 
 use super::row::Inner as RowInner;
 use super::{Arg, Dialect, Row, Target, migrations};
@@ -19,6 +22,8 @@ use crate::error::StoreError;
 const WAIT: Duration = Duration::from_secs(15);
 /// Readers of an SQLite file: they never block each other, so about what a small machine's cores can use.
 const SQLITE_READERS: u32 = 8;
+/// How long the emptying of SQLite's log waits for those who read from it, before it is put off.
+const SCRUB_WAIT: Duration = Duration::from_millis(200);
 /// Connections to PostgreSQL, of the usual 100 of a server: four servers and some tools fit.
 const POSTGRES_CONNECTIONS: u32 = 20;
 /// Statements a connection keeps prepared. All of ours together are about 100.
@@ -53,6 +58,8 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(WAIT)
+            // What is withheld by order must not lie about in free pages.
+            .pragma("secure_delete", "on")
             .statement_cache_capacity(STATEMENTS);
         // One connection that is never given up: SQLite has one writer at a time anyway, and waiting here is fair.
         let writer = SqlitePoolOptions::new()
@@ -178,6 +185,28 @@ impl Db {
         let truncated = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(writer).await?;
         let busy: i64 = truncated.try_get(0)?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+    }
+
+    /// Takes what was deleted from these tables out of their files: SQLite overwrites it where it stood, and its log of writes is
+    /// emptied here; PostgreSQL gives the room to what is written next. `false` when someone still reads from before.
+    pub async fn scrub(&self, tables: &[&str]) -> Result<bool, StoreError> {
+        match &self.0 {
+            Inner::Sqlite { writer, .. } => {
+                // A connection of its own, so that the one writer waits for no reader.
+                let options = (*writer.connect_options()).clone().busy_timeout(SCRUB_WAIT);
+                let mut connection = SqliteConnection::connect_with(&options).await?;
+                let busy: i64 =
+                    sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
+                connection.close().await?;
+                Ok(busy == 0)
+            }
+            Inner::Postgres { pool } => {
+                for table in tables {
+                    sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(pool).await?;
+                }
+                Ok(true)
+            }
+        }
     }
 
     pub(crate) async fn close(&self) {

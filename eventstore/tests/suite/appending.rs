@@ -1,6 +1,5 @@
 //! What an append gives, and what stays after it.
 
-use eventstore::sql::Dialect;
 use eventstore::{AppendError, Store, StoreError, Submission};
 use futures_util::future::join_all;
 use proofs::signer::Signer as _;
@@ -21,7 +20,6 @@ on_both_stores!(
     servers_agree_on_a_key,
     refuses_what_no_store_could_take,
     a_log_can_be_opened_with_its_first_entries,
-    withheld_entries_keep_their_statement,
 );
 
 async fn positions_and_indexes_have_no_gaps(fixture: &Fixture) {
@@ -236,24 +234,5 @@ async fn a_log_can_be_opened_with_its_first_entries(fixture: &Fixture) {
         let kept = store.key(log.register.as_str(), eventstore::CHECKPOINT).await.unwrap().unwrap();
         assert_eq!(kept.public(), *log.key.key());
     }
-    store.close().await;
-}
-
-async fn withheld_entries_keep_their_statement(fixture: &Fixture) {
-    let store = fixture.with_logs(&["licences"]).await;
-    store.submit(fixture.many("licences", 1, 3)).await.unwrap();
-    let before = store.entry(&slug("licences"), 1).await.unwrap().unwrap();
-    let mut tx = store.db().begin().await.unwrap();
-    let withhold = "UPDATE entry SET body = NULL, salt = NULL WHERE shard = 0 AND position = 2";
-    assert_eq!(tx.execute(withhold, vec![]).await.unwrap(), 1);
-    tx.commit().await.unwrap();
-    let after = store.entry(&slug("licences"), 1).await.unwrap().unwrap();
-    assert_eq!((after.body, after.salt), (None, None));
-    assert_eq!(after.statement, before.statement);
-    let receipt = store.receipt(&slug("licences"), 1).await.unwrap().unwrap();
-    let key = store.log(&slug("licences")).await.unwrap().unwrap().key;
-    let verified = receipt.verify(&key, |_, _, _| Some(fixture.key.public())).unwrap();
-    assert!(!verified.body_shown);
-    assert_eq!(fixture.is_postgres(), store.db().dialect() == Dialect::Postgres);
     store.close().await;
 }

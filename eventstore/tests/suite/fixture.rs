@@ -160,7 +160,7 @@ impl Fixture {
         self.with_body(register, record, 1, body.into_bytes())
     }
 
-    fn with_body(&self, register: &str, record: u128, version: u64, body: Vec<u8>) -> NewEntry {
+    pub fn with_body(&self, register: &str, record: u128, version: u64, body: Vec<u8>) -> NewEntry {
         let mut salt = Salt([0; 16]);
         self.entropy.fill(&mut salt.0);
         let statement = Statement {

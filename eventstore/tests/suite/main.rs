@@ -20,3 +20,4 @@ mod servers;
 mod trees;
 mod triggers;
 mod upgrading;
+mod withholding;

@@ -88,7 +88,11 @@ impl Projector for AccountProjector {
                 concerned(&mut records, life, Subject::person);
             }
         }
-        Ok(vec![Write::upsert(dialect, &RECORDS, records), Write::upsert(dialect, &PERSONS, persons)])
+        Ok(vec![
+            Write::forget(dialect, &RECORDS, batch.rewritten()),
+            Write::upsert(dialect, &RECORDS, records),
+            Write::upsert(dialect, &PERSONS, persons),
+        ])
     }
 }
 
@@ -126,7 +130,8 @@ pub(crate) fn concerned<K: Ord + Clone + Into<Arg>>(
             all.insert(key, Seen { step, roles, former: None, fresh: step.fresh });
         }
     }
-    for (key, seen) in all.into_iter().filter(|(_, seen)| seen.fresh) {
+    let rewritten = life.is_rewritten();
+    for (key, seen) in all.into_iter().filter(|(_, seen)| seen.fresh || rewritten) {
         row(rows, key, life, &seen);
     }
 }

@@ -1,4 +1,4 @@
-//! Writes a row for each entry: a step is never changed by a later one.
+//! Writes a row for each entry: a step is changed by no later one, but for an order that withholds its body.
 
 use eventstore::{
     args,
@@ -48,7 +48,7 @@ impl Projector for HistoryProjector {
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let mut rows = JsonRows::new();
         for life in &batch.lives {
-            for step in life.fresh() {
+            for step in life.written() {
                 rows.push(args![
                     life.record,
                     step.version,

@@ -60,10 +60,10 @@ impl Projector for OffersProjector {
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let mut rows = JsonRows::new();
         for life in batch.lives.iter().filter(|life| life.register == *OFFERS_REGISTER) {
-            // An offer whose body was withheld from the start says nothing that could be listed.
+            // An offer whose body is withheld says nothing that could be listed.
             let _ = row(&mut rows, life);
         }
-        Ok(vec![Write::upsert(dialect, &OFFERS, rows)])
+        Ok(vec![Write::forget(dialect, &OFFERS, batch.rewritten()), Write::upsert(dialect, &OFFERS, rows)])
     }
 }
 

@@ -59,6 +59,10 @@ impl Projector for SearchProjector {
         &[RECORDS, SUBJECTS, PERSONS]
     }
 
+    fn full_text(&self) -> Option<&'static str> {
+        Some("search_index")
+    }
+
     /// Persons and subjects first: a record's row takes the names of those whom it concerns now.
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let lives = || batch.lives.iter().filter(|life| !UNINDEXED.contains(&life.register.as_str()));

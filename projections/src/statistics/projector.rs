@@ -70,6 +70,11 @@ impl Projector for StatisticsProjector {
         &[CELLS, UNITS, ADDRESSES]
     }
 
+    /// Where someone lived, and who was counted, is known by bodies: without one, nothing says what it added to which count.
+    fn adds_up(&self) -> bool {
+        true
+    }
+
     /// Addresses before the entries that may need them, and the people of a cell before they are known to be in it.
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let entries = entries(batch);

@@ -63,6 +63,7 @@ impl Projector for ViewProjector {
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let mut writes = vec![
             Write::upsert(dialect, &RECORDS, records(batch)),
+            Write::forget(dialect, &NUMBERS, batch.rewritten()),
             Write::upsert(dialect, &NUMBERS, numbers(batch)),
         ];
         writes.extend(counts(dialect, batch));
@@ -94,11 +95,11 @@ fn records(batch: &Batch) -> JsonRows {
     rows
 }
 
-/// Numbers taken in this batch. A record may return to a number that it had; another record never gets it.
+/// Numbers taken in this batch, or ever where a record is rewritten. A record may return to a number that it had; another record never gets it.
 fn numbers(batch: &Batch) -> JsonRows {
     let mut taken: BTreeMap<(&str, &str), (u64, Uuid)> = BTreeMap::new();
     for life in &batch.lives {
-        for step in life.fresh() {
+        for step in life.written() {
             let before = step.before.as_ref().and_then(|state| state.number.as_deref());
             let after = step.after.number.as_deref();
             let Some(number) = after.filter(|_| after != before) else { continue };

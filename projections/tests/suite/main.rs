@@ -18,3 +18,4 @@ mod runner;
 mod search;
 mod statistics;
 mod town;
+mod withholding;

@@ -20,6 +20,9 @@ use crate::{
 
 const PERSONS: u64 = 3;
 
+/// What random histories make; statistics, which take nothing back, have a test of their own.
+const PROJECTIONS: [&str; 6] = ["account", "history", "view", "organisations", "dates", "search"];
+
 /// A thing that happens; numbers choose among what is possible then.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -27,6 +30,7 @@ pub enum Op {
     Step { record: usize, kind: usize, subjects: Option<Vec<(u64, bool)>>, number: u8 },
     Redefine,
     Person(u64),
+    Withhold { record: usize, which: u64 },
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
@@ -37,6 +41,7 @@ pub fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(record, kind, subjects, number)| Op::Step { record, kind, subjects, number }),
         1 => Just(Op::Redefine),
         1 => (0..PERSONS).prop_map(Op::Person),
+        2 => (any::<usize>(), any::<u64>()).prop_map(|(record, which)| Op::Withhold { record, which }),
     ]
 }
 
@@ -44,6 +49,8 @@ struct Permit {
     record: Uuid,
     version: u64,
     status: &'static str,
+    /// Versions that an order may name: whose bodies are there, and that are no orders.
+    told: Vec<u64>,
 }
 
 /// The entries that a sequence of operations makes.
@@ -61,7 +68,7 @@ pub fn drafts(ops: &[Op]) -> Vec<Draft> {
                     body["number"] = json!(format!("N-{n}"));
                 }
                 drafts.push(draft("permits", record, 1, "issued", body));
-                permits.push(Permit { record, version: 1, status: "valid" });
+                permits.push(Permit { record, version: 1, status: "valid", told: vec![1] });
             }
             Op::Step { record, kind, subjects, number } => {
                 let mut alive: Vec<_> = permits.iter_mut().filter(|p| p.status != "revoked").collect();
@@ -73,6 +80,12 @@ pub fn drafts(ops: &[Op]) -> Vec<Draft> {
             Op::Redefine => {
                 redefined += 1;
                 drafts.push(town::redefine(redefined, redefined % 2 == 1));
+            }
+            Op::Withhold { record, which } => {
+                let count = permits.len();
+                if let Some(permit) = (count > 0).then(|| &mut permits[record % count]) {
+                    drafts.extend(permit.withhold(*which));
+                }
             }
             Op::Person(p) => {
                 let version = &mut versions[usize::try_from(*p).unwrap()];
@@ -86,6 +99,17 @@ pub fn drafts(ops: &[Op]) -> Vec<Draft> {
 }
 
 impl Permit {
+    /// An order that names some of the bodies that are left, from any status.
+    fn withhold(&mut self, which: u64) -> Option<Draft> {
+        let (named, kept): (Vec<u64>, Vec<u64>) =
+            self.told.iter().partition(|n| (which >> (*n % 64)) & 1 == 1);
+        if named.is_empty() {
+            return None;
+        }
+        (self.version, self.told) = (self.version + 1, kept);
+        Some(town::withhold("permits", self.record, self.version, &named))
+    }
+
     fn step(&mut self, n: u64, kind: usize, subjects: Option<&[(u64, bool)]>, number: u8) -> Draft {
         let kinds: &[(&str, &str)] = match self.status {
             "valid" => &[
@@ -104,6 +128,7 @@ impl Permit {
         };
         let (kind, status) = kinds[kind % kinds.len()];
         self.version += 1;
+        self.told.push(self.version);
         self.status = status;
         let mut body = json!({"reason": format!("because of {n}")});
         if ["amended", "corrected", "replaced"].contains(&kind) {
@@ -157,7 +182,7 @@ async fn case(store: &Store, clock: &Arc<ManualClock>, drafts: &[Draft], batch_e
         clock.advance(1_000);
         position = town::append(store, some).await;
     }
-    for projection in ["account", "history", "view"] {
+    for projection in PROJECTIONS {
         runner.handle().wait_for(projection, position, PATIENCE).await.expect("caught up");
     }
     runner.stop().await;
@@ -165,7 +190,7 @@ async fn case(store: &Store, clock: &Arc<ManualClock>, drafts: &[Draft], batch_e
     assert_eq!(facts.len() as u64, position);
     check(store, &facts).await;
     let mut digests = Vec::new();
-    for projection in ["account", "history", "view"] {
+    for projection in PROJECTIONS {
         let live = digest(store, projection).await.unwrap();
         let rebuilt = rebuild(store, projection, |_| {}).await.unwrap();
         assert!(rebuilt.equal() && rebuilt.replaced.is_some(), "{projection}: {rebuilt:?}");

@@ -15,6 +15,7 @@ pub struct Fact {
     pub record: Uuid,
     pub version: u64,
     pub kind: String,
+    /// Null where it is withheld.
     pub body: Value,
 }
 
@@ -27,7 +28,7 @@ pub async fn facts(store: &Store) -> Vec<Fact> {
         record: entry.record(),
         version: entry.version(),
         kind: entry.statement.statement().entry_type.to_string(),
-        body: body_of(entry),
+        body: entry.body.as_ref().map_or(Value::Null, |_| body_of(entry)),
     };
     entries.iter().map(fact).collect()
 }
@@ -74,7 +75,7 @@ pub fn status(life: &[&Fact], version: u64) -> String {
 pub fn content(life: &[&Fact], version: u64) -> Map<String, Value> {
     let mut content = Map::new();
     for fact in life.iter().filter(|fact| fact.version <= version) {
-        let members = fact.body.as_object().expect("an object").clone();
+        let members = fact.body.as_object().cloned().unwrap_or_default();
         match fact.kind.as_str() {
             "issued" | "replaced" | "opened" | "defined" => content = members,
             "amended" | "corrected" | "redefined" => content.extend(members),

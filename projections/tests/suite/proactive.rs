@@ -22,7 +22,7 @@ use crate::{
 const PROJECTIONS: [&str; 3] = ["offers", "dates", "tasks"];
 
 /// Opens the platform's registers with their real definitions, each owned by it.
-async fn found(store: &Store) -> u64 {
+pub async fn found(store: &Store) -> u64 {
     town::found(store).await;
     let names = ["offers", "requests", "accesses"];
     town::open(store, &names).await;
@@ -36,7 +36,7 @@ fn fixture(name: &str) -> Value {
 }
 
 #[derive(Clone, Debug)]
-enum Op {
+pub enum Op {
     Propose { person: u64, cause: u64, expires: Option<u8> },
     Request { department: bool },
     Look,
@@ -45,7 +45,7 @@ enum Op {
     Amend { record: usize, until: Option<u8> },
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (0..3_u64, 0..3_u64, proptest::option::of(1..28_u8))
             .prop_map(|(person, cause, expires)| Op::Propose { person, cause, expires }),
@@ -89,7 +89,7 @@ struct Made {
     status: &'static str,
 }
 
-fn drafts(ops: &[Op]) -> Vec<Draft> {
+pub fn drafts(ops: &[Op]) -> Vec<Draft> {
     let (mut drafts, mut made) = (Vec::new(), Vec::<Made>::new());
     for (n, op) in (0_u64..).zip(ops) {
         let mut open = |register: &'static str, kind: &str, status, body| {

@@ -1,8 +1,11 @@
 //! A small town: a department `town`, the platform's registers, and the register `permits`, with a writer of entries
 //! that signs as a department would.
 
-use domain::definitions::Definitions;
-use eventstore::{NewEntry, NewLog, Store, StoredEntry, Submission};
+use domain::{
+    definitions::Definitions,
+    withholding::{self, WITHHELD},
+};
+use eventstore::{NewEntry, NewLog, Store, StoredEntry, Submission, Withhold};
 use proofs::{
     body::{self, Salt},
     jcs,
@@ -80,7 +83,15 @@ pub fn define(store: &Store, n: u64, definition: &Value) -> Draft {
 /// Appends the entries as one submission; gives the position of the last.
 pub async fn append(store: &Store, drafts: &[Draft]) -> u64 {
     let entries = drafts.iter().map(entry).collect();
-    let appended = store.submit(Submission { entries, ..Submission::default() }).await.expect("appended");
+    let orders = drafts.iter().filter(|draft| draft.entry_type == WITHHELD);
+    let withholds = orders.map(|order| Withhold {
+        record: order.record,
+        by: order.version,
+        versions: withholding::versions(&order.body),
+    });
+    let withholds = withholds.collect();
+    let submission = Submission { entries, withholds, ..Submission::default() };
+    let appended = store.submit(submission).await.expect("appended");
     appended.last().expect("at least one").position
 }
 
@@ -192,6 +203,12 @@ pub fn permits(original: bool) -> Value {
             kind("revoked", alive, Some("revoked"), "none"),
         ],
     })
+}
+
+/// An order that bodies of a record be withheld.
+pub fn withhold(register: &str, record: Uuid, version: u64, versions: &[u64]) -> Draft {
+    let order = json!({"authority": "court", "number": "2-1/2026", "date": "2026-02-01"});
+    draft(register, record, version, WITHHELD, json!({"order": order, "versions": versions}))
 }
 
 /// The entry that redefines `permits`.

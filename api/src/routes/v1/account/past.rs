@@ -14,6 +14,7 @@ use crate::http::{Acting, AppState, Page, PageQuery};
 use crate::past::{self, AsOfItem, Of};
 use crate::problem::Problem;
 use crate::registry::Knowledge;
+use crate::routes::words::WithheldVersion;
 
 /// Who asks for the past of whose account.
 pub struct Asked<'a> {
@@ -39,7 +40,8 @@ impl Asked<'_> {
         let item = self.item(&past);
         self.disclosed(state, &shown(self.acting, std::slice::from_ref(&item))?).await?;
         let content = Some(past.record.content.to_json());
-        Ok(AccountRecordDocument { item, content, as_of: Some(AsOfItem::from(self.as_of)) })
+        let withheld = WithheldVersion::list(past.withheld.iter().copied());
+        Ok(AccountRecordDocument { item, content, withheld, as_of: Some(AsOfItem::from(self.as_of)) })
     }
 
     /// A page of records.

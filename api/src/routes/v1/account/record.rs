@@ -19,9 +19,10 @@ use crate::http::wait::WaitFor;
 use crate::http::{Acting, AppState, Page};
 use crate::past::{self, AsOfItem};
 use crate::problem::{Problem, ProblemDocument};
-use crate::routes::v1::registers::records::history::{HistoryStep, StepsQuery, disclosed, steps};
+use crate::routes::v1::registers::records::history::{HistoryStep, StepsQuery, disclosed, mark, steps};
 use crate::routes::v1::registers::records::record::fold;
 use crate::routes::v1::registers::register::RegisterQuery;
+use crate::routes::words::WithheldVersion;
 
 /// A record that concerns the person, with its content.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +33,9 @@ pub struct AccountRecordDocument {
     /// What its entries say of it; null when it concerns the person no longer.
     #[schema(value_type = Option<Object>)]
     pub content: Option<Value>,
+    /// Whose bodies are withheld by order, so that what they said is missing here; left out where none is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<WithheldVersion>,
     /// As of when, where a time was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<AsOfItem>,
@@ -74,7 +78,8 @@ pub async fn get_account_record(
     let shown = [Disclosure::new(&found_in, record, acting.person().into_iter().collect())];
     disclose(&state, &acting, &Purpose::default(), Endpoint::Account, &shown).await?;
     let content = concerned.then(|| folded.record.record().content.to_json());
-    Ok(Json(AccountRecordDocument { item, content, as_of: None }))
+    let withheld = WithheldVersion::list(folded.record.record().withholding.iter());
+    Ok(Json(AccountRecordDocument { item, content, withheld, as_of: None }))
 }
 
 /// The steps of one record of the person who asks, the first first.
@@ -108,7 +113,8 @@ pub async fn get_account_record_history(
         return Err(Problem::not_found());
     }
     wait.hold(&state, "history").await?;
-    let page = steps(&state, &knowledge, record, &seen, query).await?;
+    let mut page = steps(&state, &knowledge, record, &seen, query).await?;
+    mark(&mut page.items, &folded);
     if let Some(register) = &folded.record.record().state.register {
         let shown = [disclosed(register, record, &folded, &page.items)];
         disclose(&state, &acting, &Purpose::default(), Endpoint::History, &shown).await?;

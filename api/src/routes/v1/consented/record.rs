@@ -15,7 +15,7 @@ use crate::http::AppState;
 use crate::http::extract::Path;
 use crate::problem::{Problem, ProblemDocument};
 use crate::routes::v1::registers::records::record::fold;
-use crate::routes::words::Title;
+use crate::routes::words::{Title, WithheldVersion};
 
 /// A record that a consent opens, as its entries have it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,6 +40,9 @@ pub struct ConsentedRecord {
     /// What its entries say of it.
     #[schema(value_type = Object)]
     pub content: Value,
+    /// Whose bodies are withheld by order, so that what they said is missing here; left out where none is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<WithheldVersion>,
 }
 
 /// One record that the consent opens. What it does not open is answered as what does not exist.
@@ -79,5 +82,6 @@ pub async fn get_consented_record(
         status: status.clone(),
         changed_at: found.state.changed.as_ref().map(|change| change.recorded_at),
         content: found.content.to_json(),
+        withheld: WithheldVersion::list(found.withholding.iter()),
     }))
 }

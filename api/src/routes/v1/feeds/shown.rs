@@ -118,6 +118,7 @@ fn bare(entry: &StoredEntry) -> StoredEntry {
         statement: entry.statement.clone(),
         body: None,
         salt: None,
+        withheld_by: entry.withheld_by,
     }
 }
 
@@ -155,6 +156,7 @@ mod tests {
             statement: statement.sign(&PrivateKey::from_seed(&[1; 32])),
             body: Some(body),
             salt: Some(salt),
+            withheld_by: None,
         }
     }
 

@@ -36,6 +36,10 @@ pub struct ProjectionItem {
     pub pauses: Vec<PauseItem>,
     /// How many entries it leaves out; the register `interventions` has each, with the reason.
     pub skips: u64,
+    /// How many bodies it was made without, because orders withheld them.
+    pub withheld: u64,
+    /// Position of an order whose bodies its rows still count, until they are made again beside them; null where none do.
+    pub stale_since: Option<u64>,
 }
 
 /// New rows of a projection.
@@ -114,6 +118,8 @@ impl ProjectionItem {
             building: building.map(|new| BuildingItem { version: new.version, position: new.position }),
             pauses,
             skips: status.skips,
+            withheld: status.withheld,
+            stale_since: status.stale_since,
         }
     }
 }

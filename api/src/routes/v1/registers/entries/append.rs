@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::platform::ACCESSES;
+use domain::withholding::WITHHELD;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
@@ -116,6 +117,7 @@ pub async fn append_entries(
     let outcome = state.registry().append(request).await;
     state.metrics().append(register.as_str(), count, outcome.is_ok(), began.elapsed());
     let outcomes = outcome.map_err(|refusal| refused::problem(&refusal, list))?;
+    noted(&state, &outcomes).await;
     let replayed = outcomes.iter().all(|outcome| outcome.appended.replayed);
     let mut items: Vec<AppendedEntry> = outcomes.into_iter().map(AppendedEntry::from).collect();
     let represent = conditions::text(&headers, "prefer")?.is_some_and(prefers_representation);
@@ -144,6 +146,16 @@ async fn receipts(state: &AppState, register: &Slug, items: &mut [AppendedEntry]
         }
     }
     Ok(())
+}
+
+/// Notes orders in the ledger before they are acknowledged. They stand whatever comes of it, and it is tried again.
+async fn noted(state: &AppState, outcomes: &[Outcome]) {
+    let ordered = outcomes.iter().any(|outcome| outcome.entry_type.as_str() == WITHHELD);
+    if let Some(withholding) = state.withholding().filter(|_| ordered)
+        && let Err(error) = withholding.catch_up().await
+    {
+        tracing::error!(error = %error, "an order could not be noted in the ledger");
+    }
 }
 
 /// For whom a caller appends.

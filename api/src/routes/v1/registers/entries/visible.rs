@@ -14,6 +14,7 @@ use crate::accesses::Look;
 use crate::http::AppState;
 use crate::problem::Problem;
 use crate::registry::{Folded, Knowledge, parse_body};
+use crate::routes::words::WithheldBy;
 
 /// An entry as it is listed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +33,9 @@ pub struct EntryItem {
     pub body: Option<Value>,
     /// Its salt; null together with the body.
     pub salt: Option<String>,
+    /// By which order the body is withheld; left out where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<WithheldBy>,
 }
 
 impl EntryItem {
@@ -44,6 +48,7 @@ impl EntryItem {
             statement: entry.statement.as_str().to_owned(),
             salt: body.as_ref().and(entry.salt).map(|salt| salt.to_string()),
             body,
+            withheld: WithheldBy::of(entry),
         }
     }
 }

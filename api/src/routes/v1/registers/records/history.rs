@@ -22,7 +22,7 @@ use crate::http::{AppState, Page, PageQuery};
 use crate::past;
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::{Folded, Knowledge};
-use crate::routes::words::Title;
+use crate::routes::words::{Title, WithheldVersion};
 
 /// A step of a record's life.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +55,9 @@ pub struct HistoryStep {
     pub basis: Option<Value>,
     /// Why, in words.
     pub reason: Option<String>,
+    /// By which later version the body is withheld, and so basis and reason; left out where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<WithheldVersion>,
     /// Its position.
     pub position: u64,
     /// Its index in the register: where its receipt is.
@@ -76,6 +79,7 @@ impl From<history::Step> for HistoryStep {
             corrects: step.corrects,
             basis: step.basis,
             reason: step.reason,
+            withheld: None,
             position: step.position,
             index: step.index,
         }
@@ -128,7 +132,8 @@ pub async fn get_record_history(
         return Err(Problem::not_found());
     }
     wait.hold(&state, "history").await?;
-    let page = steps(&state, &knowledge, record, &seen, query).await?;
+    let mut page = steps(&state, &knowledge, record, &seen, query).await?;
+    mark(&mut page.items, &folded);
     let shown = [disclosed(&in_force.definition.slug, record, &folded, &page.items)];
     disclose(&state, caller.as_ref(), &purpose, Endpoint::History, &shown).await?;
     Ok(Json(page))
@@ -143,6 +148,14 @@ pub fn disclosed(register: &Slug, record: Uuid, folded: &Folded, steps: &[Histor
         .flat_map(|step| step.persons.iter().copied())
         .collect();
     Disclosure::new(register, record, persons.into_iter().collect())
+}
+
+/// Says of each step whose body is withheld that it is.
+pub fn mark(steps: &mut [HistoryStep], folded: &Folded) {
+    let withheld = WithheldVersion::list(folded.record.record().withholding.iter());
+    for step in steps {
+        step.withheld = withheld.iter().find(|withheld| withheld.version == step.version).cloned();
+    }
 }
 
 /// A page of steps; basis and reason, which are of the body, only where it may be seen.

@@ -13,6 +13,7 @@ use crate::http::{AppState, Page};
 use crate::past::{self, AsOfItem, Filter, Of};
 use crate::problem::Problem;
 use crate::registry::{InForce, Knowledge};
+use crate::routes::words::WithheldVersion;
 
 /// Who asks for the past of which register.
 pub struct Asked<'a> {
@@ -35,18 +36,19 @@ impl Asked<'_> {
         let past = found.ok_or_else(Problem::not_found)?;
         let mut item = past::record_item(&past, &self.knowledge.definitions, self.as_of);
         let reader = AppState::reader(self.caller, self.in_force);
-        let mut content = None;
+        let (mut content, mut withheld) = (None, Vec::new());
         if reader.sees_body(&past.seen_by) {
             let shown = [self.disclosed(&past)];
             disclose(state, self.caller, purpose, Endpoint::AsOf, &shown).await?;
             content = Some(past.record.content.to_json());
+            withheld = WithheldVersion::list(past.withheld.iter().copied());
         } else {
             if !reader.looks_up_numbers() {
                 return Err(Problem::not_found());
             }
             item.number = None;
         }
-        Ok(RecordDocument { item, content, as_of: Some(AsOfItem::from(self.as_of)) })
+        Ok(RecordDocument { item, content, withheld, as_of: Some(AsOfItem::from(self.as_of)) })
     }
 
     /// A page of records, for those who see all of the register.

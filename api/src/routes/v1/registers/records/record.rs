@@ -21,6 +21,7 @@ use crate::past::{self, AsOfItem};
 use crate::problem::{Problem, ProblemDocument};
 use crate::registry::{Folded, Knowledge};
 use crate::routes::v1::registers::register::RegisterQuery;
+use crate::routes::words::WithheldVersion;
 
 /// The version of a record, for `If-Match`.
 type ETag = AppendHeaders<[(HeaderName, String); 1]>;
@@ -34,6 +35,9 @@ pub struct RecordDocument {
     /// What its entries say of it; null for those who may not see it.
     #[schema(value_type = Option<Object>)]
     pub content: Option<Value>,
+    /// Whose bodies are withheld by order, so that what they said is missing here; left out where none is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<WithheldVersion>,
     /// As of when, where a time was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<AsOfItem>,
@@ -75,7 +79,7 @@ pub async fn get_record(
     let found = found?.filter(|found| found.register == *register);
     let mut item: RecordItem = found.ok_or_else(Problem::not_found)?.into();
     let reader = AppState::reader(caller.as_ref(), &in_force);
-    let mut content = None;
+    let (mut content, mut withheld) = (None, Vec::new());
     if reader.sees_all() || reader.person().is_some() {
         let folded = fold(&state, &knowledge, record).await?;
         let persons = folded.steps.last().map(|step| step.persons.as_slice()).unwrap_or_default();
@@ -83,6 +87,7 @@ pub async fn get_record(
             let shown = [of_folded(register, record, &folded)];
             disclose(&state, caller.as_ref(), &purpose, Endpoint::Record, &shown).await?;
             content = Some(folded.record.record().content.to_json());
+            withheld = WithheldVersion::list(folded.record.record().withholding.iter());
         }
     }
     if content.is_none() {
@@ -92,7 +97,7 @@ pub async fn get_record(
         item.number = None;
     }
     let etag = AppendHeaders([(header::ETAG, format!("\"{}\"", item.version))]);
-    Ok((Some(etag), Json(RecordDocument { item, content, as_of: None })))
+    Ok((Some(etag), Json(RecordDocument { item, content, withheld, as_of: None })))
 }
 
 /// A record folded from its entries.
