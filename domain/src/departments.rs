@@ -125,7 +125,14 @@ impl DepartmentState {
     pub fn step(&mut self, entry: &EntryView<'_>) -> Result<(), DomainError> {
         match entry.entry_type.as_str() {
             "renamed" => self.title = read::<Renamed>(entry)?.title,
-            "key-enrolled" => self.keys.push(term(entry, &read::<Enrolled>(entry)?.key)?),
+            "key-enrolled" => {
+                let key = term(entry, &read::<Enrolled>(entry)?.key)?;
+                // A key that ended never comes back: it may be in any hands by then.
+                if self.key(&key.kid).is_some() {
+                    return Err(DomainError::order(entry));
+                }
+                self.keys.push(key);
+            }
             "key-revoked" => {
                 let kid = read::<Revoked>(entry)?.kid;
                 let open = self.keys.iter_mut().find(|key| key.kid == kid && key.revoked_at.is_none());

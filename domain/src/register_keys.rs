@@ -107,7 +107,8 @@ impl RegisterKeys {
 /// The time of a declaration of compromise.
 pub(crate) fn since(entry: &EntryView<'_>) -> Result<Timestamp, DomainError> {
     let since = entry.body.and_then(|body| body["since"].as_str()?.parse().ok());
-    since.ok_or_else(|| DomainError::body(entry, vec![Fault::new("/since", "is not a time")]))
+    let past = since.filter(|since| *since <= entry.recorded_at);
+    past.ok_or_else(|| DomainError::body(entry, vec![Fault::new("/since", "is not a time before the entry")]))
 }
 
 /// Why a declaration of compromise is refused.

@@ -66,6 +66,22 @@ impl Server {
 
     /// The same, with these variables in its environment.
     pub async fn start_with<S: AsRef<str>>(command: &str, args: &[S], environment: &[(&str, &str)]) -> Self {
+        match Self::launch(command, args, environment).await {
+            Ok(server) => server,
+            Err(said) => panic!("the server ended before it listened: {said}"),
+        }
+    }
+
+    /// [`Self::start`], or what a server said that ended before it listened.
+    pub async fn try_start<S: AsRef<str>>(command: &str, args: &[S]) -> Result<Self, String> {
+        Self::launch(command, args, &[]).await
+    }
+
+    async fn launch<S: AsRef<str>>(
+        command: &str,
+        args: &[S],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let mut child = Command::new(binary())
             .envs(environment.iter().copied())
             .args(command.split(' '))
@@ -103,8 +119,7 @@ impl Server {
         .await
         .expect("the server starts in time");
         let Some(url) = listening else {
-            let said = errors.await.unwrap_or_default();
-            panic!("the server ended before it listened: {printed}{said}");
+            return Err(printed + &errors.await.unwrap_or_default());
         };
         // The rest of the output is drained, so that the server never blocks on a full pipe.
         let output = tokio::spawn(async move {
@@ -116,7 +131,7 @@ impl Server {
             text.push_str(&errors.await.unwrap_or_default());
             text
         });
-        Self { child, url, printed, client: reqwest::Client::new(), output: Some(output) }
+        Ok(Self { child, url, printed, client: reqwest::Client::new(), output: Some(output) })
     }
 
     /// A request to a path of it.

@@ -37,7 +37,7 @@ impl Store {
     /// A copy as it is now, settings and samples too; no server may run on this one.
     pub async fn copy(&self) -> Self {
         let to = tempfile::tempdir().expect("a temporary directory");
-        copy(self.data(), to.path());
+        copy_files(self.data(), to.path());
         let database = match &self.database {
             Some(database) => Some(database.copy().await),
             None => None,
@@ -70,13 +70,14 @@ impl Store {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies what is in a directory into another, which is empty.
+pub fn copy_files(from: &Path, to: &Path) {
     for item in std::fs::read_dir(from).expect("the directory is there") {
         let item = item.expect("a file").path();
         let new = to.join(item.file_name().expect("it has a name"));
         if item.is_dir() {
             std::fs::create_dir(&new).expect("the directory is made");
-            copy(&item, &new);
+            copy_files(&item, &new);
         } else {
             std::fs::copy(&item, &new).expect("the file is copied");
         }

@@ -75,6 +75,9 @@ pub struct Served {
     pub index: u64,
     /// The statement as listed: must be the leaf's.
     pub statement: String,
+    /// When it was recorded, as listed: must be the leaf's too.
+    #[serde(default)]
+    pub recorded_at: Option<String>,
     /// The body, if it may be seen.
     pub body: Option<Box<RawValue>>,
     /// Its salt.
@@ -133,14 +136,20 @@ impl Fetch {
         Ok(page.items.into_iter().map(|item| item.slug).collect())
     }
 
-    /// A register's checkpoint, as it is signed.
+    /// A register's checkpoint, as it is signed; empty where the server has none, or cannot read what it has.
     pub async fn checkpoint(&self, register: &Slug) -> Result<String, CouldNotCheck> {
-        self.text(&format!("/v1/registers/{register}/checkpoint")).await
+        match self.text(&format!("/v1/registers/{register}/checkpoint")).await {
+            Err(CouldNotCheck::Status { status, .. }) if is_fault(status) => Ok(String::new()),
+            answer => answer,
+        }
     }
 
-    /// A register's verifier key (vkey).
+    /// A register's verifier key (vkey); empty where the server has none, or cannot read what it has.
     pub async fn key(&self, register: &Slug) -> Result<String, CouldNotCheck> {
-        Ok(self.text(&format!("/v1/registers/{register}/key")).await?.trim_end().to_owned())
+        match self.text(&format!("/v1/registers/{register}/key")).await {
+            Err(CouldNotCheck::Status { status, .. }) if is_fault(status) => Ok(String::new()),
+            answer => Ok(answer?.trim_end().to_owned()),
+        }
     }
 
     /// A tile or entry bundle; `None` where the server has none, or cannot read what it has.

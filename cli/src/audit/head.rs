@@ -29,6 +29,9 @@ pub struct Head {
 impl Head {
     /// Reads a note that says to be the checkpoint of a register.
     pub fn parse(note: String, served: String, register: &Slug) -> Result<Self, String> {
+        if note.is_empty() {
+            return Err("the register is listed, and no checkpoint of it is served".to_owned());
+        }
         let signed = SignedNote::parse(&note).map_err(|error| format!("the checkpoint: {error}"))?;
         let checkpoint =
             Checkpoint::parse(signed.text()).map_err(|error| format!("the checkpoint: {error}"))?;

@@ -202,7 +202,7 @@ async fn compare_tiles(
         let differs =
             hashes.clone().zip(served.chunks(32)).position(|(hash, served)| hash.as_bytes() != served);
         if differs.is_some() || served.len() != hashes.len() * 32 {
-            let first = start + differs.unwrap_or(served.len() / 32);
+            let first = start + differs.unwrap_or((served.len() / 32).min(hashes.len()));
             // Above level 0 a hash stands for many entries: the path says which.
             let index = (path.level == TileLevel::Hash(0)).then_some(first as u64);
             let detail = format!("{path} does not hold the hashes of the leaves");

@@ -228,6 +228,9 @@ pub fn check_bodies(
         if served.statement != leaf.statement.as_str() {
             fault("listing", "the list of entries shows another statement than the log holds");
         }
+        if served.recorded_at.as_ref().is_some_and(|listed| *listed != leaf.recorded_at.to_string()) {
+            fault("listing", "the list of entries shows another time of recording than the log holds");
+        }
         let (body, salt) = match (&served.body, &served.salt) {
             (Some(body), Some(salt)) => (body, salt),
             (None, None) => continue,
