@@ -136,6 +136,7 @@ async fn a_device_signs_a_register_goes_away_and_comes_back() {
         let (store, device) = (Store::fresh(kind).await, Device::new());
         set_up(&store, &device);
         let attach = ["keys", "attach", "pkcs11:token=registers;object=licences", "--register", REGISTER];
+        wrong_pin(&store, &device, &attach).await;
         let attached = command(&store, &device, &attach).await;
 
         let server = Server::start_with("demo", &demo_args(&store), &device.environment()).await;
@@ -163,6 +164,18 @@ async fn a_device_signs_a_register_goes_away_and_comes_back() {
         let said = server.stop().await;
         assert!(said.contains("cannot be signed") && !said.contains(PIN), "{said}");
     }
+}
+
+/// A wrong PIN is given once, is not shown, and attaches nothing.
+async fn wrong_pin(store: &Store, device: &Device, attach: &[&str]) {
+    write_private(device.at("pin").as_ref(), "31415926");
+    let args = store.args();
+    let args: Vec<&str> = attach.iter().copied().chain(args.iter().map(String::as_str)).collect();
+    let refused = run_with(&args, &device.environment()).await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("refused the PIN"), "{said}");
+    assert!(!said.contains("31415926"), "{said}");
+    write_private(device.at("pin").as_ref(), PIN);
 }
 
 /// A department's key on the device: attached, enrolled, and used for what the platform signs for it.

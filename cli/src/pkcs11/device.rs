@@ -29,6 +29,10 @@ pub(super) enum Error {
     Pin(std::io::Error),
     #[error("the PKCS#11 module: {0}")]
     Module(#[from] cryptoki::error::Error),
+    #[error(
+        "the token refused the PIN, and is not asked again: put the right one into pkcs11_pin_file, and start again"
+    )]
+    PinRefused,
     #[error("no token of this label is there")]
     NoToken,
     #[error("{0} keys of this name are on the token, and not one")]
@@ -91,6 +95,10 @@ impl Device {
             let session = self.context.open_ro_session(found.ok_or(Error::NoToken)?)?;
             match session.login(UserType::User, Some(&self.pin)) {
                 Ok(()) | Err(cryptoki::error::Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
+                Err(cryptoki::error::Error::Pkcs11(
+                    RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange | RvError::PinLocked,
+                    _,
+                )) => return Err(Error::PinRefused),
                 Err(error) => return Err(error.into()),
             }
             self.sessions.insert(key.token.clone(), session);

@@ -24,14 +24,21 @@ pub struct Devices(Arc<Shared>);
 struct Shared {
     module: PathBuf,
     pin_file: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// While the module is initialised.
-    device: Mutex<Option<Device>>,
+    device: Option<Device>,
+    /// A token that is given a wrong PIN a few times locks itself: it is given one once.
+    refused: bool,
 }
 
 impl Devices {
     /// Nothing is loaded before the first signature.
     pub fn new(module: PathBuf, pin_file: PathBuf) -> Self {
-        Self(Arc::new(Shared { module, pin_file, device: Mutex::new(None) }))
+        Self(Arc::new(Shared { module, pin_file, state: Mutex::default() }))
     }
 
     /// The public half of a key, as the device says it.
@@ -54,27 +61,32 @@ impl Shared {
         key: &KeyUri,
         ask: impl Fn(&mut Device) -> Result<T, device::Error>,
     ) -> Result<T, SignError> {
-        let mut open = self.device.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(device) = open.as_mut() {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = |error: device::Error| SignError::new(format_args!("{key}: {error}"));
+        if let Some(device) = state.device.as_mut() {
             match ask(device) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     tracing::warn!(%key, %error, "a device does not answer as before; asking it from the beginning");
+                    state.refused |= matches!(error, device::Error::PinRefused);
                 }
             }
         }
-        if let Some(device) = open.take() {
+        if let Some(device) = state.device.take() {
             device.close();
         }
-        let refused = |error: device::Error| SignError::new(format_args!("{key}: {error}"));
+        if state.refused {
+            return Err(refused(device::Error::PinRefused));
+        }
         let mut device = Device::open(&self.module, &self.pin_file).map_err(refused)?;
         match ask(&mut device) {
             Ok(answer) => {
-                *open = Some(device);
+                state.device = Some(device);
                 Ok(answer)
             }
             Err(error) => {
                 device.close();
+                state.refused = matches!(error, device::Error::PinRefused);
                 Err(refused(error))
             }
         }
