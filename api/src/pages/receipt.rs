@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use axum::response::Response;
 use domain::definition::{Definition, Kind};
+use domain::withholding::{WITHHELD, versions};
 use eventstore::StoredEntry;
 use proofs::checkpoint::Checkpoint;
 use proofs::keyring::Keyring;
@@ -25,8 +26,6 @@ use crate::registry::{InForce, Knowledge, parse_body};
 use crate::routes::words::department_title;
 
 const STYLE: &str = concat!(include_str!("style.css"), include_str!("receipt/print.css"));
-/// The type of entry that withholds bodies of its record.
-const WITHHELD: &str = "withheld";
 
 /// What a page is made of.
 pub struct ReceiptPage<'a> {
@@ -159,9 +158,7 @@ impl ReceiptPage<'_> {
         let version = self.entry.version();
         let later = self.entries.iter().filter(|entry| entry.version() > version);
         for entry in later.filter(|entry| entry.statement.statement().entry_type == *WITHHELD) {
-            let names = |body: &Value| {
-                body["versions"].as_array().is_some_and(|named| named.contains(&version.into()))
-            };
+            let names = |body: &Value| versions(body).contains(&version);
             if let Some(mut body) = parse_body(entry)?.filter(names) {
                 return Ok(Some(body["order"].take()));
             }

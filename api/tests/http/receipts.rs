@@ -212,6 +212,34 @@ async fn the_page_says_what_the_entry_says_and_can_be_verified_itself() {
 }
 
 #[tokio::test]
+async fn a_withheld_body_is_said_to_be_withheld_and_the_rest_is_proved() {
+    for world in World::both().await {
+        let entry = world.permit("notices", "A001").await;
+        let record = entry["record"].as_str().expect("a record");
+        let id = record.parse().expect("a UUID");
+        enter(&world, "notices", Some(id), "amended", json!({ "valid_until": "2031-12-31" })).await;
+        let order = crate::withholding::order(&entry["record"], &[2]);
+        world.post(Who::System, "/v1/registers/notices/entries", order).await.expect(201);
+        let proven = proven(&world, &world.get(Who::Citizen, &url(record, 2)).await).await;
+        assert_eq!((proven.entry_type.as_str(), proven.body_shown), ("amended", false));
+        let shown = page(&world, Who::Citizen, &url(record, 2), "en").await;
+        for said in
+            ["The content of the entry is withheld", "Тверской районный суд, № 2-1/2026 of 2026-02-01"]
+        {
+            assert!(shown.text().contains(said), "{said} is not in\n{}", shown.text());
+        }
+        assert!(!shown.text().contains("2031-12-31"));
+        let order = page(&world, Who::Citizen, &url(record, 3), "en").await;
+        assert!(
+            order.text().contains("Withheld by order") && order.text().contains("2-1/2026"),
+            "{}",
+            order.text()
+        );
+        world.end().await;
+    }
+}
+
+#[tokio::test]
 async fn the_page_that_verifies_may_do_nothing_else() {
     let [world, other] = World::both().await;
     for (language, title) in [("ru", "Проверить квитанцию"), ("en", "Verify a receipt")] {
