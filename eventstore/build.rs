@@ -27,7 +27,11 @@ fn main() -> io::Result<()> {
         }
         let _ = writeln!(code, "];");
     }
-    fs::write(Path::new(&variable("OUT_DIR")?).join("migrations.rs"), code)
+    // Renamed into place: what an earlier build wrote may be a link to a file that others build from.
+    let out = variable("OUT_DIR")?;
+    let (new, made) = (Path::new(&out).join("migrations.new"), Path::new(&out).join("migrations.rs"));
+    fs::write(&new, code)?;
+    fs::rename(&new, &made)
 }
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to a build script through the environment only")]

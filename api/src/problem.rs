@@ -54,6 +54,9 @@ kinds! {
     /// The register belongs to another department.
     FOREIGN_REGISTER = "foreign-register", 403, "The register belongs to another department",
         "Append with a token and an issuer of the department that owns the register.";
+    /// The server is a mirror, which takes nothing.
+    MIRROR = "mirror", 403, "A mirror takes nothing",
+        "Send the request to the installation that is mirrored. What is read in office is recorded first, so that it is read there too.";
     /// A third party's consent opens nothing any more.
     CONSENT_ENDED = "consent-ended", 403, "The consent has ended",
         "Ask the person for a new consent; nothing is read by one that was withdrawn or whose term is over.";

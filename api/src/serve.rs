@@ -39,7 +39,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Serves until `shutdown` completes; then lets requests under way end.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) {
     let following = tokio::spawn(follow(state.clone()));
-    let sweeping = tokio::spawn(consents::follow(state.clone()));
+    // A mirror ends no consents: it is told when they ended.
+    let sweeping = (!state.store().is_mirror()).then(|| tokio::spawn(consents::follow(state.clone())));
     let withholding = state.withholding().cloned().map(|orders| tokio::spawn(orders.follow()));
     let feeds = state.feeds().clone();
     // Those who wait or listen would hold up the end for as long as they like.
@@ -49,7 +50,7 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future
     };
     serve_router(listener, routes::router(state), shutdown).await;
     following.abort();
-    sweeping.abort();
+    sweeping.inspect(tokio::task::JoinHandle::abort);
     if let Some(withholding) = withholding {
         withholding.abort();
     }

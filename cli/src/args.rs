@@ -29,7 +29,7 @@ pub enum Command {
     Serve(Serve),
     /// Append entries, signed here with a department's key.
     Append(Append),
-    /// Verify registers over HTTP: exit 0 verified, 1 something is wrong, 2 could not check.
+    /// Verify registers over HTTP or from archives: exit 0 verified, 1 something is wrong, 2 could not check.
     Audit(Audit),
     /// Verify what a person was given.
     #[command(subcommand)]
@@ -152,9 +152,12 @@ pub struct Append {
 #[derive(Args)]
 pub struct Audit {
     /// Server to audit.
-    #[arg(long, value_name = "URL")]
-    pub url: String,
-    /// Only this register.
+    #[arg(long, value_name = "URL", required_unless_present = "archive")]
+    pub url: Option<String>,
+    /// Archives to audit instead, without any server; of one installation.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["url", "register", "token_file"])]
+    pub archive: Vec<PathBuf>,
+    /// Only this register: of the others it is not even asked whether they are there.
     #[arg(long, value_name = "SLUG")]
     pub register: Option<Slug>,
     /// Directory that keeps checkpoints and keys from one audit to the next.
@@ -180,6 +183,16 @@ pub struct Audit {
 /// `reestr import …`.
 #[derive(Subcommand)]
 pub enum Import {
+    /// Archives of one installation into an empty store, which becomes a mirror: it serves reads and takes no entries. Into a
+    /// mirror of the same installation, what it has not yet.
+    Archive {
+        /// The files.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// A register in Register Serialisation Format (GOV.UK Registers).
     Rsf {
         /// The file.
@@ -200,6 +213,18 @@ pub enum Import {
 /// `reestr export …`.
 #[derive(Subcommand)]
 pub enum Export {
+    /// Registers as archives that prove themselves: each in one file, with the bodies.
+    Archive {
+        /// The register; once for each. Without it, all registers.
+        #[arg(long, value_name = "SLUG")]
+        register: Vec<Slug>,
+        /// File to write for one register; for several, the directory of their files, SLUG.tar.
+        #[arg(long, value_name = "PATH")]
+        output: PathBuf,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// A public register in Register Serialisation Format.
     Rsf {
         /// The register.

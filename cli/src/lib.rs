@@ -5,6 +5,7 @@
 //! To add a command: a variant in `args`, a file in `commands`, a line in [`run`].
 
 mod append;
+pub mod archive;
 mod args;
 mod audit;
 mod commands;
@@ -58,7 +59,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Append(args) => commands::append::run(args).await,
         Command::Audit(args) => return commands::audit::run(args).await,
         Command::Verify(args) => return commands::verify::run(args).await,
-        Command::Import(args) => commands::import::run(args).await,
+        Command::Import(args) => return commands::import::run(args).await,
         Command::Export(args) => commands::export::run(args).await,
         Command::Replay(args) => commands::replay::run(args).await,
         Command::Projection(args) => commands::projection::run(args).await,

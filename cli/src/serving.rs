@@ -27,7 +27,8 @@ pub struct Serving {
     opened: Opened,
     listener: TcpListener,
     runner: Runner,
-    proactive: api::proactive::Runner,
+    /// None on a mirror, which proposes nothing.
+    proactive: Option<api::proactive::Runner>,
     state: AppState,
     /// Where it will listen.
     pub url: String,
@@ -59,13 +60,18 @@ impl Serving {
             },
             statistics: api::statistics::Settings { threshold: config.statistics_threshold },
         });
-        let proactive =
-            Proactive::start(opened.registry.clone(), runner.handle(), api::proactive::Options::default());
+        let proactive = (!opened.store.is_mirror()).then(|| {
+            Proactive::start(opened.registry.clone(), runner.handle(), api::proactive::Options::default())
+        });
+        let state = match &proactive {
+            Some(proactive) => state.with_proactive(proactive.handle()),
+            None => state,
+        };
         let state = match &opened.witnesses {
             Some(witnesses) => state.with_witnesses(witnesses.clone()),
             None => state,
         };
-        let state = state.with_proactive(proactive.handle()).with_withholding(opened.withholding.clone());
+        let state = state.with_withholding(opened.withholding.clone());
         Ok(Self { opened, listener, runner, proactive, state, url: format!("http://{address}") })
     }
 
@@ -73,13 +79,14 @@ impl Serving {
     /// wrote itself and what falls due today.
     pub async fn settle(&self, patience: Duration) -> Result<(), Failure> {
         let store = &self.opened.store;
-        let proactive = self.proactive.handle();
+        let proactive = self.proactive.as_ref().map(api::proactive::Runner::handle);
         loop {
             let position = store.position().await.map_err(|error| Failure::because("the store", &error))?;
             for projection in projections::projectors() {
                 let caught_up = self.runner.handle().wait_for(projection.name(), position, patience).await;
                 caught_up.map_err(|error| Failure::because("the projections did not catch up", &error))?;
             }
+            let Some(proactive) = &proactive else { return Ok(()) };
             if !proactive.wait_for(position, patience).await {
                 return Err(Failure::failed("the engine of proposals did not catch up; the log says why"));
             }
@@ -96,8 +103,12 @@ impl Serving {
     pub async fn run(self, after: &str) -> Result<(), Failure> {
         let shutdown = shutdown()?;
         line(format!("listening on {}\n{after}", self.url).trim_end());
-        let deliverer = Deliverer::start(&self.state)
-            .map_err(|error| Failure::because("webhooks cannot be sent to", &error))?;
+        let deliverer = if self.opened.store.is_mirror() {
+            None
+        } else {
+            let started = Deliverer::start(&self.state);
+            Some(started.map_err(|error| Failure::because("webhooks cannot be sent to", &error))?)
+        };
         let publisher = match self.state.witnesses() {
             Some(witnesses) => Some(
                 Publisher::start(self.state.store(), witnesses)
@@ -106,11 +117,15 @@ impl Serving {
             None => None,
         };
         api::serve(self.listener, self.state, shutdown).await;
-        deliverer.stop().await;
+        if let Some(deliverer) = deliverer {
+            deliverer.stop().await;
+        }
         if let Some(publisher) = publisher {
             publisher.stop().await;
         }
-        self.proactive.stop().await;
+        if let Some(proactive) = self.proactive {
+            proactive.stop().await;
+        }
         self.runner.stop().await;
         self.opened.store.close().await;
         Ok(())

@@ -10,7 +10,7 @@ use api::withholding::{Withholding, WithholdingError};
 use api::witnesses::Witnesses;
 use domain::platform::PLATFORM;
 use eventstore::sql::Target;
-use eventstore::{Clock, Entropy, Options, Store};
+use eventstore::{Clock, Entropy, Options, Store, StoreError};
 use proofs::slug::Slug;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ pub struct Opened {
 }
 
 /// Opens a store, making it when it is new. One that was restored from before an order is not opened: it holds what was
-/// withheld.
+/// withheld. A mirror is taken as it is: it has what its source made.
 pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {
     let opened = open_as_it_is(args).await?;
     if let Err(failure) = hold_against_the_ledger(&opened.withholding).await {
@@ -80,20 +80,22 @@ async fn hold_against_the_ledger(withholding: &Withholding) -> Result<(), Failur
 pub async fn open_as_it_is(args: &StoreArgs) -> Result<Opened, Failure> {
     let config = Config::read(args)?;
     let witnesses = config.witnesses()?;
-    let mut options = options(args, &config)?;
     let devices = devices(&config)?;
+    let mut options = options(args, &config)?;
     if let Some(devices) = &devices {
         options.holder = devices.clone();
     }
     options.witnessed = witnesses.is_some();
-    let what = match &args.database {
-        Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)",
-        None => "the store cannot be opened",
-    };
-    let store = Store::open(options).await.map_err(|error| Failure::because(what, &error))?;
+    let store = Store::open(options).await.map_err(|error| unopened(args, &error))?;
     let registry = Registry::open(store.clone())
         .await
         .map_err(|error| Failure::because("the registers cannot be read", &error))?;
+    let ledger = config.withheld_ledger.clone().unwrap_or_else(|| args.data.join(ledger::FILE));
+    let withholding = Withholding::new(registry.clone(), Arc::new(FileLedger::new(ledger)));
+    if store.is_mirror() {
+        // What it shows was published by its source.
+        return Ok(Opened { store, registry, devices, config, witnesses: None, withholding });
+    }
     let roots = Bootstrap {
         platform: fixtures::department("platform")?,
         registers: fixtures::register("registers")?,
@@ -102,8 +104,6 @@ pub async fn open_as_it_is(args: &StoreArgs) -> Result<Opened, Failure> {
     let made = registry.bootstrap(&roots).await;
     made.map_err(|error| Failure::because("the platform's own registers cannot be made", &error))?;
     define_platform(&registry).await?;
-    let ledger = config.withheld_ledger.clone().unwrap_or_else(|| args.data.join(ledger::FILE));
-    let withholding = Withholding::new(registry.clone(), Arc::new(FileLedger::new(ledger)));
     Ok(Opened { store, registry, devices, config, witnesses, withholding })
 }
 
@@ -128,6 +128,21 @@ fn devices(config: &Config) -> Result<Option<Arc<Devices>>, Failure> {
         (None, None) => Ok(None),
         _ => Err(Failure::usage("pkcs11_module and pkcs11_pin_file are set together, or not at all")),
     }
+}
+
+/// Opens a mirror of a log, or an empty store that is to become one.
+pub async fn open_mirror(args: &StoreArgs, log_name: &str) -> Result<Store, Failure> {
+    let mut options = options(args, &Config::read(args)?)?;
+    log_name.clone_into(&mut options.log_name);
+    Store::open_mirror(options).await.map_err(|error| unopened(args, &error))
+}
+
+fn unopened(args: &StoreArgs, error: &StoreError) -> Failure {
+    let what = match &args.database {
+        Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)",
+        None => "the store cannot be opened",
+    };
+    Failure::because(what, error)
 }
 
 /// Defines the registers that the engine itself keeps, where the store has none of the name: a store made by an older

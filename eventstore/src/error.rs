@@ -71,6 +71,9 @@ pub enum StoreError {
     /// What is sealed cannot be opened, or nothing sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The store is somebody's own, and was to be a mirror.
+    #[error("the store is an installation's own, of log name {0:?}; a mirror is made in an empty one")]
+    NotMirror(String),
     /// A task of the store ended where it never should; only a new process helps.
     #[error("internal: {0}")]
     Internal(String),
@@ -203,6 +206,9 @@ pub enum AppendError {
         /// When to try again.
         retry_after_seconds: u32,
     },
+    /// The store is a mirror of another installation's.
+    #[error("the store is a mirror, which takes no entries: append to the installation that it mirrors")]
+    Mirror,
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,

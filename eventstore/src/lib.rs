@@ -12,6 +12,7 @@
 //! - A caller is told of an entry only after it is committed, and a committed entry is never lost or changed.
 //! - Positions and leaf indexes have no gaps, and become visible in order.
 //! - A log's stored root is the root of its leaves; its checkpoint never shrinks or forks, however many servers append.
+//! - A mirror ([`Store::mirror`]) holds another installation's logs, under the checkpoints that it signed, and takes no entry.
 //! - What is read is checked against itself; what contradicts itself is [`StoreError::Corrupt`], never an answer.
 //!
 //! **To change the schema** add a file to `migrations/sqlite` and one of the same name to `migrations/postgres`.
@@ -25,6 +26,7 @@ mod heads;
 mod keys;
 mod listen;
 mod metrics;
+mod mirror;
 mod model;
 mod past;
 mod published;
@@ -44,13 +46,14 @@ pub use cqrs::{JournalContext, JournalEventStore};
 pub use error::{AppendError, StoreError};
 pub use keys::{CHECKPOINT, KeyHolder, NoHolder, STATEMENT, TOKEN};
 pub use metrics::{AppendMetrics, Histogram};
+pub use mirror::{MirrorError, MirroredEntry, MirroredLog, Mirroring};
 pub use model::{
     Appended, BODY_BYTES_MAX, Guard, Idempotency, KEY_BYTES_MAX, KeyChange, LogHead, NUMBER_BYTES_MAX,
     NewEntry, NewLog, Rekey, SUBMISSION_ENTRIES_MAX, StoredEntry, Submission, Withhold,
 };
 pub use past::Placed;
 pub use published::Published;
-pub use reader::{READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
+pub use reader::{Bodies, READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
 pub use seal::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, PassphraseSealed, SealError, forget_secrets};
 pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};
 pub use withheld::{Leaf, WITHHELD_ROWS_MAX, Withheld};

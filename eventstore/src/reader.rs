@@ -30,6 +30,15 @@ pub struct Waiting {
     pub since: Timestamp,
 }
 
+/// Bodies of a register that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bodies {
+    /// How many.
+    pub bodies: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 const COLUMNS: &str =
     "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt,
      CASE WHEN e.body IS NULL THEN (SELECT w.by_index FROM withheld w WHERE w.shard = e.shard AND w.position = e.position)
@@ -98,6 +107,17 @@ impl Store {
             }
         }
         Ok(entries)
+    }
+
+    /// How many of a register's first entries have a body, and the bytes of those bodies: what is withheld has none.
+    pub async fn bodies_within(&self, register: &Slug, entries: u64) -> Result<Bodies, StoreError> {
+        let sql = "SELECT CAST(count(body) AS BIGINT) AS bodies,
+                CAST(COALESCE(sum(octet_length(body)), 0) AS BIGINT) AS bytes
+            FROM entry WHERE shard = $1 AND register = $2 AND leaf_index < $3";
+        let row = self.db().fetch_optional(sql, args![SHARD, register, entries]).await?;
+        let row = row.ok_or_else(|| StoreError::corrupt("entry", "body", register, "no answer"))?;
+        let named = |error: StoreError| error.at("entry", || register.to_string());
+        Ok(Bodies { bodies: row.uint("bodies").map_err(named)?, bytes: row.uint("bytes").map_err(named)? })
     }
 
     /// The index of a register's first entry after a position: its size when there is none, nothing when there is no such log.

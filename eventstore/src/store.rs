@@ -17,7 +17,7 @@ use crate::keys::{KeyHolder, Keyring, NoHolder};
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
 use crate::seal::{self, MasterKeySource};
-use crate::sql::{Db, Target};
+use crate::sql::{Db, Row, Target};
 use crate::{listen, verify};
 
 /// The shard that everything is in until an installation outgrows one PostgreSQL.
@@ -91,12 +91,15 @@ struct Shared {
     db: Db,
     log_name: String,
     witnessed: bool,
+    /// Does it hold another installation's registers?
+    mirror: bool,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     keyring: Keyring,
     appender: Appender,
     metrics: Arc<AppendMetrics>,
     head: watch::Receiver<u64>,
+    publish: Arc<watch::Sender<u64>>,
     /// The appender's and the listener's tasks, taken by the one who closes.
     tasks: Mutex<Option<Tasks>>,
 }
@@ -122,7 +125,30 @@ impl Store {
     pub async fn open(options: Options) -> Result<Self, StoreError> {
         check_log_name(&options.log_name)?;
         let db = Db::open(&options.target).await?;
-        claim_log_name(&db, &options.log_name).await?;
+        let claimed = claim_log_name(&db, &options.log_name).await?;
+        Self::start(db, options, claimed).await
+    }
+
+    /// Opens a mirror, or an empty store that is to become one: of the log of that name. The first
+    /// [`Store::mirror`] that commits makes it a mirror.
+    pub async fn open_mirror(options: Options) -> Result<Self, StoreError> {
+        check_log_name(&options.log_name)?;
+        let db = Db::open(&options.target).await?;
+        let mirror = Claimed { log_name: options.log_name.clone(), mirror: true };
+        let claimed = claimed(&db).await?.unwrap_or(mirror);
+        if !claimed.mirror {
+            return Err(StoreError::NotMirror(claimed.log_name));
+        }
+        if claimed.log_name != options.log_name {
+            return Err(StoreError::LogName { stored: claimed.log_name, configured: options.log_name });
+        }
+        Self::start(db, options, claimed).await
+    }
+
+    async fn start(db: Db, mut options: Options, claimed: Claimed) -> Result<Self, StoreError> {
+        options.log_name = claimed.log_name;
+        // What a mirror shows was published by its source.
+        options.witnessed &= !claimed.mirror;
         let data_key = seal::open(&db, options.master_key, &options.entropy).await?;
         let keyring = Keyring { data_key, holder: options.holder };
         verify::heads(&db, &options.log_name).await?;
@@ -137,25 +163,29 @@ impl Store {
             keyring: keyring.clone(),
             clock: options.clock.clone(),
             metrics: metrics.clone(),
-            publish: publish.clone(),
+            publish: Arc::clone(&publish),
             batch_entries_max: options.batch_entries_max.max(1),
             queue_entries_max: options.queue_entries_max.max(1),
             batch_timeout: options.batch_timeout,
         })?;
         let listening = match &options.target {
             Target::Sqlite(_) => None,
-            Target::Postgres(url) => Some(listen::start(url.clone(), db.clone(), publish).await?),
+            Target::Postgres(url) => {
+                Some(listen::start(url.clone(), db.clone(), Arc::clone(&publish)).await?)
+            }
         };
         Ok(Self(Arc::new(Shared {
             db,
             log_name: options.log_name,
             witnessed: options.witnessed,
+            mirror: claimed.mirror,
             clock: options.clock,
             entropy: options.entropy,
             keyring,
             appender,
             metrics,
             head,
+            publish,
             tasks: Mutex::new(Some(Tasks { appending, listening })),
         })))
     }
@@ -189,6 +219,15 @@ impl Store {
         self.0.witnessed
     }
 
+    /// Whether it is a mirror: it holds registers that another installation signed, and takes no entries.
+    pub fn is_mirror(&self) -> bool {
+        self.0.mirror
+    }
+
+    pub(crate) fn arrived(&self) -> &watch::Sender<u64> {
+        &self.0.publish
+    }
+
     /// The origin of a register's checkpoints, which is also the name of its key.
     pub fn origin(&self, register: &Slug) -> String {
         checkpoint::origin(&self.0.log_name, register)
@@ -201,6 +240,9 @@ impl Store {
 
     /// Appends a submission, whole or not at all; answers when it is committed. Dropping the future does not take it back.
     pub async fn submit(&self, submission: Submission) -> Result<Vec<Appended>, AppendError> {
+        if self.0.mirror {
+            return Err(AppendError::Mirror);
+        }
         self.0.appender.submit(submission).await
     }
 
@@ -239,22 +281,35 @@ fn check_log_name(log_name: &str) -> Result<(), StoreError> {
     if fits { Ok(()) } else { Err(StoreError::LogNameForm(log_name.to_owned())) }
 }
 
-/// Writes the log name into a new store, and refuses to open an old one under another: every checkpoint ever signed names it.
-async fn claim_log_name(db: &Db, log_name: &str) -> Result<(), StoreError> {
-    let read = "SELECT log_name FROM installation WHERE id = 1";
-    let stored = if let Some(row) = db.fetch_optional(read, vec![]).await? {
-        row.text("log_name")?
+/// What a store says it is.
+struct Claimed {
+    log_name: String,
+    mirror: bool,
+}
+
+async fn claimed(db: &Db) -> Result<Option<Claimed>, StoreError> {
+    let read = "SELECT log_name, mirror FROM installation WHERE id = 1";
+    let row = db.fetch_optional(read, vec![]).await?;
+    let of = |row: Row| Ok(Claimed { log_name: row.text("log_name")?, mirror: row.int("mirror")? == 1 });
+    row.map(of).transpose()
+}
+
+/// Writes the log name into a new store, and refuses to open an old one under another: every checkpoint ever signed names it. A
+/// mirror is opened under the name of what it mirrors, whatever is configured: it signs nothing.
+async fn claim_log_name(db: &Db, log_name: &str) -> Result<Claimed, StoreError> {
+    let stored = if let Some(stored) = claimed(db).await? {
+        stored
     } else {
         let mut tx = db.begin().await?;
         let insert = "INSERT INTO installation (id, log_name) VALUES (1, $1) ON CONFLICT (id) DO NOTHING";
         tx.execute(insert, args![log_name]).await?;
-        let row = tx.fetch_optional(read, vec![]).await?;
         tx.commit().await?;
-        row.ok_or_else(|| StoreError::corrupt("installation", "id", 1, "no row"))?.text("log_name")?
+        let none = || StoreError::corrupt("installation", "id", 1, "no row");
+        claimed(db).await?.ok_or_else(none)?
     };
-    if stored == log_name {
-        Ok(())
+    if stored.mirror || stored.log_name == log_name {
+        Ok(stored)
     } else {
-        Err(StoreError::LogName { stored, configured: log_name.to_owned() })
+        Err(StoreError::LogName { stored: stored.log_name, configured: log_name.to_owned() })
     }
 }

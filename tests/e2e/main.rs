@@ -3,6 +3,7 @@
 mod accesses;
 mod analysts;
 mod append;
+mod archive;
 mod audit;
 mod busy;
 mod cloudflare;
@@ -16,6 +17,7 @@ mod drills;
 mod feeds;
 mod liar;
 mod living;
+mod mirror;
 mod outsider;
 mod receipt;
 mod rotation;

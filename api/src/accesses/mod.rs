@@ -177,6 +177,10 @@ async fn record(registry: &Registry, bodies: Vec<Value>) -> Result<(), Problem> 
         let by = Actor::local(slug(PLATFORM)?);
         let request = AppendRequest::new(slug(ACCESSES)?, by, entries);
         if let Err(refusal) = registry.append(request).await {
+            if matches!(refusal.reason, Reason::Mirror) {
+                let detail = "What concerns people is shown in office only when that was recorded, which a mirror cannot do.";
+                return Err(Problem::new(problem::MIRROR, detail));
+            }
             let seconds = match &refusal.reason {
                 Reason::Overloaded { retry_after_seconds } => *retry_after_seconds,
                 _ => 1,

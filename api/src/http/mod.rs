@@ -4,6 +4,7 @@ pub mod acting;
 pub mod conditions;
 pub mod extract;
 pub mod limits;
+pub mod mirror;
 pub mod observe;
 pub mod page;
 mod state;

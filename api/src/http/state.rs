@@ -12,7 +12,7 @@ use crate::auth::{Authenticator, Caller, TokenIssuer};
 use crate::feeds::{self, Feeds};
 use crate::metrics::Metrics;
 use crate::proactive;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::registry::{InForce, Knowledge, Registry};
 use crate::statistics;
 use crate::webhooks;
@@ -170,6 +170,10 @@ impl AppState {
     pub async fn register(&self, slug: &str) -> Result<(Arc<Knowledge>, Arc<InForce>), Problem> {
         let slug: Slug = slug.parse().map_err(|_| Problem::not_found())?;
         let (knowledge, found) = self.registry().find(&slug).await?;
+        if found.is_some() && self.store().is_mirror() && self.store().log(&slug).await?.is_none() {
+            let detail = format!("The register {slug} is defined, and this mirror has no copy of it.");
+            return Err(Problem::new(problem::NOT_FOUND, detail));
+        }
         Ok((knowledge, found.ok_or_else(Problem::not_found)?))
     }
 

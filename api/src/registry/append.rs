@@ -40,6 +40,10 @@ impl<E: Into<Refusal>> From<E> for Attempt {
 impl Registry {
     /// Appends entries to a register, all or none; answers when they are committed.
     pub async fn append(&self, mut request: AppendRequest) -> Result<Vec<Outcome>, Refusal> {
+        // Before anything is signed, for which a mirror has no keys.
+        if self.store().is_mirror() {
+            return Err(Reason::Mirror.into());
+        }
         if request.entries.is_empty() || request.entries.len() > ENTRIES_MAX {
             return Err(Reason::Count.into());
         }
@@ -305,6 +309,7 @@ pub(super) fn known(error: AppendError) -> Refusal {
         AppendError::Overloaded { retry_after_seconds } => {
             Reason::Overloaded { retry_after_seconds: retry_after_seconds.into() }
         }
+        AppendError::Mirror => Reason::Mirror,
         AppendError::Closed => Reason::Overloaded { retry_after_seconds: 1 },
         AppendError::Store(error) => Reason::Store(error),
         AppendError::Version { record, found, .. } | AppendError::Stale { record, found } => {

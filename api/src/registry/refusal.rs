@@ -89,6 +89,9 @@ pub enum Reason {
     /// The idempotency key was used for other content.
     #[error("the idempotency key was used for other content")]
     Idempotency,
+    /// The store is a mirror.
+    #[error("this is a mirror, which takes no entries: append to the installation that it mirrors")]
+    Mirror,
     /// Too much is waiting.
     #[error("too much is waiting to be appended")]
     Overloaded {

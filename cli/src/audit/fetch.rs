@@ -49,6 +49,14 @@ pub enum CouldNotCheck {
         /// What is wrong with it.
         what: String,
     },
+    /// A file that is no archive, or cannot be read.
+    #[error("{path}: {what}")]
+    Archive {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
     /// `--register` names none of the server's registers.
     #[error("the server has no register {0:?}; GET /v1/registers lists those it has")]
     NoSuchRegister(String),
@@ -73,8 +81,9 @@ pub enum CouldNotCheck {
 pub struct Served {
     /// Leaf index.
     pub index: u64,
-    /// The statement as listed: must be the leaf's.
-    pub statement: String,
+    /// The statement as listed: must be the leaf's. A server must say it; an archive has it in the leaf alone.
+    #[serde(deserialize_with = "said")]
+    pub statement: Option<String>,
     /// When it was recorded, as listed: must be the leaf's too.
     #[serde(default)]
     pub recorded_at: Option<String>,
@@ -82,6 +91,10 @@ pub struct Served {
     pub body: Option<Box<RawValue>>,
     /// Its salt.
     pub salt: Option<Salt>,
+}
+
+fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize)]

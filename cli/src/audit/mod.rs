@@ -1,9 +1,10 @@
-//! `reestr audit`: verifies registers over HTTP alone, trusting nothing that the server says of itself.
+//! `reestr audit`: verifies registers over HTTP or from archives alone, trusting nothing that they say of themselves.
 //!
 //! The order of things: every checkpoint is fetched first; then `departments` and `registers` are verified, since
 //! they say which keys and which definitions were in force when; then each register asked for.
 //! A fault is evidence (exit 1); not being able to look is not (exit 2).
 
+pub mod archive;
 pub mod fetch;
 pub mod head;
 pub mod log;
@@ -25,6 +26,7 @@ use proofs::policy::Policy;
 use proofs::slug::Slug;
 
 use crate::progress::Progress;
+use archive::Found;
 use fetch::{CouldNotCheck, Credential, Fetch};
 use log::Log;
 use register::Homes;
@@ -38,12 +40,23 @@ const TRIES: usize = 3;
 /// Between two such tries: a server that shows only what witnesses have seen shows its registers one after the other.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What to audit.
+pub enum Target {
+    /// A server.
+    Server {
+        /// Its base URL.
+        url: String,
+        /// Bearer token, and why it is used: what it may see is checked too.
+        credential: Option<Credential>,
+    },
+    /// Archives of one installation.
+    Archives(Vec<PathBuf>),
+}
+
 /// What to audit, and against what.
 pub struct Request {
-    /// Base URL of the server.
-    pub url: String,
-    /// Bearer token, and why it is used: what it may see is checked too.
-    pub credential: Option<Credential>,
+    /// What to audit.
+    pub target: Target,
     /// Only this register (the platform's own are verified all the same).
     pub register: Option<Slug>,
     /// Where checkpoints and keys are kept from one audit to the next.
@@ -70,66 +83,119 @@ impl Trust {
     }
 }
 
-/// Audits a server. `Err` means that it could not be checked, not that it is wrong.
+/// Audits a server, or archives. `Err` means that it could not be checked, not that it is wrong.
 pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldNotCheck> {
-    let fetch = Source::Http(Fetch::new(&request.url, request.credential.clone())?);
-    let mut pins = Pins::open(request.state.clone())?;
-    let listed = fetch.registers().await?;
-    if let Some(slug) = &request.register
-        && !listed.contains(slug)
-        && pins.get(slug).is_none()
-    {
-        return Err(CouldNotCheck::NoSuchRegister(slug.to_string()));
+    let mut audit = Audit {
+        policy: request.policy.as_ref(),
+        pins: Pins::open(request.state.clone())?,
+        homes: Homes::default(),
+        report: Report::new(&request.target),
+        progress,
+    };
+    match &request.target {
+        Target::Server { url, credential } => {
+            let source = Source::Http(Fetch::new(url, credential.clone())?);
+            audit.server(&source, request.register.as_ref()).await?;
+        }
+        Target::Archives(files) => audit.archives(files).await?,
     }
-    let mut report = Report::new(&request.url);
-    let policy = request.policy.as_ref();
-    for slug in pins.registers().filter(|slug| !listed.contains(slug)) {
-        report.registers.push(RegisterReport::missing(slug.clone()));
+    audit.report.conclude();
+    let summary = audit.policy.map(|policy| witnesses::summary(policy, &audit.report));
+    audit.report.witnesses = summary.unwrap_or_default();
+    audit.pins.save()?;
+    Ok(audit.report)
+}
+
+/// An audit under way.
+struct Audit<'a> {
+    policy: Option<&'a Policy>,
+    pins: Pins,
+    homes: Homes,
+    report: Report,
+    progress: Progress,
+}
+
+impl Audit<'_> {
+    /// Everything that a server says it has, or one register of it.
+    async fn server(&mut self, source: &Source, only: Option<&Slug>) -> Result<(), CouldNotCheck> {
+        let listed = source.registers().await?;
+        if let Some(slug) = only
+            && !listed.contains(slug)
+            && self.pins.get(slug).is_none()
+        {
+            return Err(CouldNotCheck::NoSuchRegister(slug.to_string()));
+        }
+        // Whoever asks for one register asks of no other whether it is there.
+        let asked = |slug: &&Slug| only.is_none_or(|only| only == *slug);
+        for slug in self.pins.registers().filter(asked).filter(|slug| !listed.contains(slug)) {
+            self.report.add(RegisterReport::missing(slug.clone()));
+        }
+        let wanted: Vec<Slug> = listed.iter().filter(asked).cloned().collect();
+        let trust = self.logs(source, &wanted).await?;
+        let hidden = if only.is_none() { hidden(source, &trust, &listed).await? } else { Vec::new() };
+        for slug in hidden.into_iter().filter(|slug| self.pins.get(slug).is_none()) {
+            self.report.add(RegisterReport::hidden(slug));
+        }
+        Ok(())
     }
 
-    let others: Vec<Slug> = listed.iter().filter(|slug| !platform::is_root(slug)).cloned().collect();
-    let wanted: Vec<Slug> =
-        others.into_iter().filter(|slug| request.register.as_ref().is_none_or(|only| only == slug)).collect();
-    let mut homes = Homes::default();
-    let mut tries = TRIES;
-    let (logs, trust, roots) = loop {
-        let mut logs = Vec::with_capacity(wanted.len());
-        for slug in &wanted {
-            logs.push(Log::open(&fetch, slug, &pins).await?);
+    /// Archives, the oldest first: so each is checked against those before it, as against what was kept.
+    async fn archives(&mut self, files: &[PathBuf]) -> Result<(), CouldNotCheck> {
+        let mut found = files.iter().map(|file| Found::open(file)).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by_key(|found| archive::age(found.heads()));
+        for found in found {
+            match found {
+                Found::Broken(heads, fault) => {
+                    let mut report = RegisterReport::new(heads.register);
+                    report.fault(fault);
+                    self.report.add(report);
+                }
+                Found::Whole(archive) => {
+                    let mut opened = RegisterReport::new(archive.register().clone());
+                    archive.faults().into_iter().for_each(|fault| opened.fault(fault));
+                    self.report.add(opened);
+                    let wanted = [archive.register().clone()];
+                    self.logs(&Source::Archive(archive), &wanted).await?;
+                }
+            }
         }
-        // Fetched last, so that every key and definition which the other logs rely on is in them.
-        let (trust, roots) = platform::verify(&fetch, &pins, &mut homes, progress).await?;
-        tries -= 1;
-        if tries == 0 || !logs.iter().any(|log| head::is_stale(log, &trust)) {
-            break (logs, trust, roots);
+        Ok(())
+    }
+
+    /// The two registers that all rest on, and these.
+    async fn logs(&mut self, source: &Source, wanted: &[Slug]) -> Result<Trust, CouldNotCheck> {
+        let mut tries = TRIES;
+        let (logs, trust, roots) = loop {
+            let mut logs = Vec::with_capacity(wanted.len());
+            for slug in wanted.iter().filter(|slug| !platform::is_root(slug)) {
+                logs.push(Log::open(source, slug, &self.pins).await?);
+            }
+            // Fetched last, so that every key and definition which the other logs rely on is in them.
+            let (trust, roots) = platform::verify(source, &self.pins, &mut self.homes, self.progress).await?;
+            tries -= 1;
+            if tries == 0 || !logs.iter().any(|log| head::is_stale(log, &trust)) {
+                break (logs, trust, roots);
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        // What rests on registers with a fault is not verified.
+        let sound = roots.iter().all(|root| root.report.faults.is_empty());
+        self.report.keys = if sound { trust.keyring() } else { None };
+        for mut root in roots {
+            witnessed(self.policy, &mut root);
+            finish(root, &mut self.report, &mut self.pins);
         }
-        tokio::time::sleep(PAUSE).await;
-    };
-    // What rests on registers with a fault is not verified.
-    let sound = roots.iter().all(|root| root.report.faults.is_empty());
-    for slug in hidden(&fetch, &trust, &listed).await?.into_iter().filter(|slug| pins.get(slug).is_none()) {
-        report.registers.push(RegisterReport::hidden(slug));
+        let entries: u64 = logs.iter().map(Log::size).sum();
+        let bar = self.progress.bar("entries verified", entries);
+        for log in logs {
+            let mut outcome = register::verify(source, log, &trust, &mut self.homes, &bar).await?;
+            witnessed(self.policy, &mut outcome);
+            let outcome = if sound { outcome } else { Outcome { pin: None, ..outcome } };
+            finish(outcome, &mut self.report, &mut self.pins);
+        }
+        bar.finish();
+        Ok(trust)
     }
-    if sound {
-        report.keys = trust.keyring();
-    }
-    for mut root in roots {
-        witnessed(policy, &mut root);
-        finish(root, &mut report, &mut pins);
-    }
-    let entries: u64 = logs.iter().map(Log::size).sum();
-    let bar = progress.bar("entries verified", entries);
-    for log in logs {
-        let mut outcome = register::verify(&fetch, log, &trust, &mut homes, &bar).await?;
-        witnessed(policy, &mut outcome);
-        let outcome = if sound { outcome } else { Outcome { pin: None, ..outcome } };
-        finish(outcome, &mut report, &mut pins);
-    }
-    bar.finish();
-    report.conclude();
-    report.witnesses = policy.map(|policy| witnesses::summary(policy, &report)).unwrap_or_default();
-    pins.save()?;
-    Ok(report)
 }
 
 /// Registers that are defined and not listed. One defined since the list was read is in the next.
@@ -165,7 +231,7 @@ fn finish(outcome: Outcome, report: &mut Report, pins: &mut Pins) {
     {
         pins.keep(outcome.report.register.clone(), pin);
     }
-    report.registers.push(outcome.report);
+    report.add(outcome.report);
 }
 
 /// A fault that concerns a register as a whole.

@@ -117,7 +117,7 @@ async fn read(fetch: &Source, mut log: Log) -> Result<Read, CouldNotCheck> {
     walk(fetch, &log, &mut report, async |first, leaves, report| {
         report.entries += leaves.len() as u64;
         let checked = parse(first, &leaves, report);
-        match fetch.entries(&log.register, first, leaves.len() as u64).await? {
+        match fetch.entries(&log.register, first, leaves.len() as u64, report).await? {
             Some(served) => bodies.extend(check_bodies(&checked, served, report)),
             None => report.fault(log_fault(
                 "listing",
@@ -201,9 +201,14 @@ fn view<E>(
     bodies: &HashMap<u64, Value>,
     fold: impl FnOnce(&EntryView) -> Result<(), E>,
 ) -> Option<Result<(), E>> {
-    let statement = entry.leaf.statement.statement();
     let body = bodies.get(&entry.index)?;
-    Some(fold(&EntryView {
+    Some(fold(&entry_view(entry, Some(body))))
+}
+
+/// An entry as the domain sees it.
+pub(super) fn entry_view<'a>(entry: &'a Checked, body: Option<&'a Value>) -> EntryView<'a> {
+    let statement = entry.leaf.statement.statement();
+    EntryView {
         register: &statement.register,
         record: statement.record,
         version: statement.version,
@@ -213,8 +218,8 @@ fn view<E>(
         issuer: &statement.issuer,
         // Outside the store nobody knows positions; the order of one register is that of its leaf indexes.
         position: 0,
-        body: Some(body),
-    }))
+        body,
+    }
 }
 
 fn take<E: ToString>(entry: &Checked, taken: Option<Result<(), E>>, report: &mut RegisterReport) {

@@ -36,7 +36,7 @@ pub async fn verify(
     let pin = head::check(&log, trust, &mut report);
     let mut entries = Entries::new(trust, homes, log.register.clone());
     let mut sees_bodies = true;
-    let mut shown = Bodies::new(trust, &log.register);
+    let mut shown = Bodies::new(trust, &log.register, fetch.shows_all());
     walk(fetch, &log, &mut report, async |first, leaves, report| {
         let count = leaves.len() as u64;
         let leaves = parse(first, &leaves, report);
@@ -46,7 +46,7 @@ pub async fn verify(
             entries.along(entry, report);
         }
         if sees_bodies {
-            if let Some(served) = fetch.entries(&log.register, first, count).await? {
+            if let Some(served) = fetch.entries(&log.register, first, count, report).await? {
                 let bodies = check_bodies(&leaves, served, report);
                 shown.note(&leaves, &bodies, report);
             } else {
@@ -225,7 +225,7 @@ pub fn check_bodies(
             );
             continue;
         };
-        if served.statement != leaf.statement.as_str() {
+        if served.statement.as_deref().is_some_and(|shown| shown != leaf.statement.as_str()) {
             fault("listing", "the list of entries shows another statement than the log holds");
         }
         if served.recorded_at.as_ref().is_some_and(|listed| *listed != leaf.recorded_at.to_string()) {

@@ -9,6 +9,7 @@ use proofs::time::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::Target;
 use super::withheld::Withheld;
 
 /// Faults of one register that are told in full; the rest are counted.
@@ -155,11 +156,13 @@ impl RegisterReport {
     }
 }
 
-/// What was found of a server.
+/// What was found of a server, or of archives.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// The server.
-    pub url: String,
+    /// The server; null when files were audited.
+    pub url: Option<String>,
+    /// The archives; none when a server was.
+    pub archives: Vec<String>,
     /// True when no fault was found.
     pub verified: bool,
     /// Statements of all registers that declarations of compromise make doubtful.
@@ -175,16 +178,32 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report of a server, nothing found yet.
-    pub fn new(url: &str) -> Self {
+    /// A report of nothing found yet.
+    pub fn new(target: &Target) -> Self {
+        let (url, archives) = match target {
+            Target::Server { url, .. } => (Some(url.clone()), Vec::new()),
+            Target::Archives(files) => (None, files.iter().map(|file| file.display().to_string()).collect()),
+        };
         Self {
-            url: url.to_owned(),
+            url,
+            archives,
             verified: true,
             doubtful: 0,
             registers: Vec::new(),
             witnesses: Vec::new(),
             keys: None,
         }
+    }
+
+    /// Adds what was found of a register. Where several archives were verified in turn, each with a copy of the same log, the
+    /// newest says how far it reaches; faults of the others stand before its own.
+    pub fn add(&mut self, mut newer: RegisterReport) {
+        let known = self.registers.iter_mut().find(|known| known.register == newer.register);
+        let Some(known) = known else { return self.registers.push(newer) };
+        let faults = std::mem::take(&mut newer.faults);
+        let older = std::mem::replace(known, newer);
+        known.more_faults += older.more_faults;
+        older.faults.into_iter().chain(faults).for_each(|fault| known.fault(fault));
     }
 
     /// The statements that are in doubt.

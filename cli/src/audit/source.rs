@@ -3,12 +3,16 @@
 use proofs::slug::Slug;
 use proofs::tile::TilePath;
 
+use super::archive::Archive;
 use super::fetch::{CouldNotCheck, Fetch, Served};
+use super::report::RegisterReport;
 
 /// What is audited.
 pub enum Source {
     /// A server, over HTTP.
     Http(Fetch),
+    /// A register in a file, with `departments` and `registers`.
+    Archive(Box<Archive>),
 }
 
 impl Source {
@@ -16,6 +20,7 @@ impl Source {
     pub async fn registers(&self) -> Result<Vec<Slug>, CouldNotCheck> {
         match self {
             Self::Http(fetch) => fetch.registers().await,
+            Self::Archive(archive) => Ok(vec![archive.register().clone()]),
         }
     }
 
@@ -23,6 +28,7 @@ impl Source {
     pub async fn checkpoint(&self, register: &Slug) -> Result<String, CouldNotCheck> {
         match self {
             Self::Http(fetch) => fetch.checkpoint(register).await,
+            Self::Archive(archive) => archive.checkpoint(register),
         }
     }
 
@@ -30,6 +36,7 @@ impl Source {
     pub async fn key(&self, register: &Slug) -> Result<String, CouldNotCheck> {
         match self {
             Self::Http(fetch) => fetch.key(register).await,
+            Self::Archive(archive) => Ok(archive.key(register)),
         }
     }
 
@@ -37,18 +44,27 @@ impl Source {
     pub async fn tile(&self, register: &Slug, path: &TilePath) -> Result<Option<Vec<u8>>, CouldNotCheck> {
         match self {
             Self::Http(fetch) => fetch.tile(register, path).await,
+            Self::Archive(archive) => archive.tile(register, path),
         }
     }
 
-    /// Entries with the bodies that may be seen, so many from this index on. `None`: none may be seen at all.
+    /// Entries with the bodies that may be seen, so many from this index on. `None`: none may be seen at all. What is wrong with the
+    /// form in which they stand goes to the report.
     pub async fn entries(
         &self,
         register: &Slug,
         from: u64,
         count: u64,
+        report: &mut RegisterReport,
     ) -> Result<Option<Vec<Served>>, CouldNotCheck> {
         match self {
             Self::Http(fetch) => fetch.entries(register, from, count).await,
+            Self::Archive(archive) => archive.entries(register, from, count, report),
         }
+    }
+
+    /// Whether every body must be shown, however confidential: an archive is given to those who may see what is in it.
+    pub fn shows_all(&self) -> bool {
+        matches!(self, Self::Archive(_))
     }
 }

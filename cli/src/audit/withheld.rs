@@ -35,7 +35,7 @@ type Version = (Uuid, u64);
 /// What is shown and what is not, along one register.
 pub struct Bodies {
     register: Slug,
-    /// Was the register public at all times, so that anyone may see its bodies?
+    /// Was the register public at all times, or is it an archive's, so that all its bodies are to be seen?
     public: bool,
     shown: HashMap<Version, u64>,
     missing: Vec<(u64, Version)>,
@@ -45,14 +45,14 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// Nothing seen yet.
-    pub fn new(trust: &Trust, register: &Slug) -> Self {
+    /// Nothing seen yet. An archive shows all bodies, however confidential.
+    pub fn new(trust: &Trust, register: &Slug, shows_all: bool) -> Self {
         let history = trust.definitions.history(register);
         // Bodies of a register that was not always public may be hidden by those who run it honestly.
         let public = history.iter().all(|one| one.definition.visibility == Visibility::Public);
         Self {
             register: register.clone(),
-            public: public && !history.is_empty(),
+            public: shows_all || (public && !history.is_empty()),
             shown: HashMap::new(),
             missing: Vec::new(),
             named: HashMap::new(),

@@ -88,7 +88,7 @@ witness w3 {three}
         let mut report = RegisterReport::new("permits".parse().unwrap());
         check(&policy, &note.to_string(), &mut report);
         if !cosigned.is_empty() && !spoil {
-            let mut whole = Report::new("http://x");
+            let mut whole = Report::new(&crate::audit::Target::Archives(Vec::new()));
             whole.registers.push(report);
             let summary = summary(&policy, &whole);
             let counts: Vec<u64> = summary.iter().map(|witness| witness.registers).collect();

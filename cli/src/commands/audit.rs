@@ -9,7 +9,7 @@ use proofs::policy::Policy;
 
 use crate::args::Audit;
 use crate::audit::fetch::Credential;
-use crate::audit::{self, Request};
+use crate::audit::{self, Request, Target};
 use crate::failure::{Failure, chain};
 use crate::output::line;
 use crate::progress::Progress;
@@ -42,7 +42,11 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
         None => None,
     };
     let (rule, policy) = args.witness_policy.as_deref().map(policy).transpose()?.unzip();
-    let request = Request { url: args.url, credential, register: args.register, state: args.state, policy };
+    let target = match args.url {
+        Some(url) => Target::Server { url, credential },
+        None => Target::Archives(args.archive),
+    };
+    let request = Request { target, register: args.register, state: args.state, policy };
     let progress = if args.json { Progress::Silent } else { Progress::detect() };
     let report = match audit::run(&request, progress).await {
         Ok(report) => report,

@@ -1,17 +1,20 @@
 //! `reestr export`.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 use api::accesses::{self, Purpose};
 use clap::Args;
 use domain::definition::Visibility;
 use proofs::slug::Slug;
 
+use crate::archive::export::{self, Draft, ExportError, Exported};
 use crate::args::{Export, StoreArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::parquet::{self, Bodies};
+use crate::progress::Progress;
 use crate::why::WhyArgs;
 use crate::wire::Opened;
 use crate::{rsf, wire};
@@ -39,14 +42,55 @@ pub struct Parquet {
 /// Exports, and says what went out.
 pub async fn run(args: Export) -> Result<(), Failure> {
     match args {
-        Export::Rsf { register, output, store } => rsf(&register, output, &store).await,
+        Export::Archive { register, output, store } => archive(register, &output, &store).await,
+        Export::Rsf { register, output, store } => rsf(&register, output.as_deref(), &store).await,
         Export::Parquet(args) => parquet(&args).await,
     }
 }
 
-async fn rsf(register: &Slug, output: Option<PathBuf>, store: &StoreArgs) -> Result<(), Failure> {
+async fn archive(registers: Vec<Slug>, output: &Path, store: &StoreArgs) -> Result<(), Failure> {
     let opened = wire::open(store).await?;
-    let out: Box<dyn Write> = match &output {
+    let exported = archives(&opened, registers, output).await;
+    opened.store.close().await;
+    exported
+}
+
+/// Begins every archive under heads that were read at one moment, so that they make one mirror; then writes them.
+async fn archives(opened: &Opened, registers: Vec<Slug>, output: &Path) -> Result<(), Failure> {
+    let notes = export::shown(&opened.store).await.map_err(|error| failure(&error))?;
+    let files: Vec<(Slug, PathBuf)> = if let [register] = &registers[..] {
+        vec![(register.clone(), output.to_owned())]
+    } else {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(output);
+        made.map_err(|error| Failure::usage(format!("cannot make {}: {error}", output.display())))?;
+        let all = notes.keys().cloned();
+        let registers = if registers.is_empty() { all.collect() } else { registers };
+        registers.into_iter().map(|slug| (slug.clone(), output.join(format!("{slug}.tar")))).collect()
+    };
+    let mut drafts = Vec::with_capacity(files.len());
+    for (register, file) in files {
+        let draft = Draft::open(&opened.store, &register, &file, &notes).await;
+        drafts.push((register, draft.map_err(|error| failure(&error))?));
+    }
+    for (register, draft) in drafts {
+        let Exported { entries, root, resumed } =
+            draft.finish(Progress::detect()).await.map_err(|error| failure(&error))?;
+        let how = if resumed { ", gone on with under the checkpoints it began with" } else { "" };
+        eprintln!("{register}: {entries} entries, root {root}{how}");
+    }
+    Ok(())
+}
+
+fn failure(error: &ExportError) -> Failure {
+    match error {
+        ExportError::Store(_) | ExportError::Contradiction(_) => Failure::because("the export failed", error),
+        _ => Failure::usage(chain(error)),
+    }
+}
+
+async fn rsf(register: &Slug, output: Option<&Path>, store: &StoreArgs) -> Result<(), Failure> {
+    let opened = wire::open(store).await?;
+    let out: Box<dyn Write> = match output {
         None => Box::new(io::stdout().lock()),
         Some(path) => Box::new(
             File::create(path)

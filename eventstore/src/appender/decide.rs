@@ -20,7 +20,7 @@ use crate::error::{AppendError, StoreError};
 use crate::model::{Appended, KeyChange, NewEntry, Rekey, Submission, Withhold};
 
 /// What is to be written, and what to tell whom.
-pub(super) struct Decided {
+pub(crate) struct Decided {
     /// One for each submission, in order.
     pub answers: Vec<Result<Vec<Appended>, AppendError>>,
     /// The shard's position before and after.
@@ -52,16 +52,18 @@ impl From<StoreError> for Undecided {
     }
 }
 
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     pub position: u64,
     pub index: u64,
+    pub recorded_at: Timestamp,
     pub leaf_hash: Hash,
     pub statement: SignedStatement,
-    pub body: Vec<u8>,
-    pub salt: Salt,
+    /// Nothing when it is withheld, which no new entry is.
+    pub body: Option<Vec<u8>>,
+    pub salt: Option<Salt>,
 }
 
-pub(super) struct UsedKey {
+pub(crate) struct UsedKey {
     pub name: KeyName,
     pub digest: [u8; 32],
     pub first_position: u64,
@@ -69,7 +71,7 @@ pub(super) struct UsedKey {
 }
 
 /// A log after the batch.
-pub(super) struct Touched {
+pub(crate) struct Touched {
     pub register: Slug,
     pub opened: bool,
     pub size_before: u64,
@@ -301,10 +303,11 @@ impl State {
         self.entries.push(Accepted {
             position: appended.position,
             index: appended.index,
+            recorded_at: leaf.recorded_at,
             leaf_hash: hash,
             statement: leaf.statement,
-            body: new.body,
-            salt: new.salt,
+            body: Some(new.body),
+            salt: Some(new.salt),
         });
         Some(appended)
     }

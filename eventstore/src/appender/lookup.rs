@@ -23,7 +23,7 @@ use crate::store::SHARD;
 /// Checkpoint signers by register and key. One is used only while the log's row, or whoever opens the log, names it.
 pub(super) type Signers = HashMap<(Slug, Kid), Arc<NoteSigner>>;
 /// Whose idempotency key, and the key.
-pub(super) type KeyName = (String, String);
+pub(crate) type KeyName = (String, String);
 
 /// The state that a batch is decided on.
 pub(super) struct Facts {

@@ -7,6 +7,10 @@ mod lookup;
 mod tiles;
 mod write;
 
+pub(crate) use decide::{Accepted, Decided, Touched};
+pub(crate) use tiles::filled;
+pub(crate) use write::write;
+
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;

@@ -15,7 +15,7 @@ use crate::store::SHARD;
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// A tile that became full.
-pub(super) struct FullTile {
+pub(crate) struct FullTile {
     pub register: Slug,
     pub level: u8,
     pub index: u64,
@@ -37,7 +37,7 @@ fn fills(log: &Touched, level: u8) -> bool {
     after / WIDTH > before / WIDTH
 }
 
-pub(super) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile>, StoreError> {
+pub(crate) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile>, StoreError> {
     if !logs.iter().any(|log| fills(log, 0)) {
         return Ok(Vec::new());
     }

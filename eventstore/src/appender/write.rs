@@ -16,7 +16,7 @@ use crate::withheld;
 const CHUNKS: [usize; 4] = [128, 32, 8, 1];
 const PARAMETERS: usize = 11;
 
-pub(super) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) -> Result<(), StoreError> {
+pub(crate) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) -> Result<(), StoreError> {
     for log in &decided.logs {
         if log.opened {
             open(tx, log).await?;
@@ -79,11 +79,11 @@ async fn entries(tx: &mut Transaction<'static, Sqlite>, decided: &Decided) -> Re
                     .bind(entry.index.cast_signed())
                     .bind(statement.record.as_bytes().as_slice())
                     .bind(statement.version.cast_signed())
-                    .bind(decided.recorded_at.millis())
+                    .bind(entry.recorded_at.millis())
                     .bind(entry.statement.as_str())
                     .bind(entry.leaf_hash.0.as_slice())
-                    .bind(entry.body.as_slice())
-                    .bind(entry.salt.0.as_slice());
+                    .bind(entry.body.as_deref())
+                    .bind(entry.salt.as_ref().map(|salt| salt.0.as_slice()));
             }
             query.execute(&mut **tx).await?;
         }
@@ -223,11 +223,11 @@ async fn all_at_once(
         .bind(list(entries, |one| one.index.cast_signed()))
         .bind(list(entries, |one| one.statement.statement().record.as_bytes().as_slice()))
         .bind(list(entries, |one| one.statement.statement().version.cast_signed()))
-        .bind(list(entries, |_| decided.recorded_at.millis()))
+        .bind(list(entries, |one| one.recorded_at.millis()))
         .bind(list(entries, |one| one.statement.as_str()))
         .bind(list(entries, |one| one.leaf_hash.0.as_slice()))
-        .bind(list(entries, |one| one.body.as_slice()))
-        .bind(list(entries, |one| one.salt.0.as_slice()))
+        .bind(list(entries, |one| one.body.as_deref()))
+        .bind(list(entries, |one| one.salt.as_ref().map(|salt| salt.0.as_slice())))
         .bind(list(tiles, |one| one.register.as_str()))
         .bind(list(tiles, |one| i64::from(one.level)))
         .bind(list(tiles, |one| one.index.cast_signed()))

@@ -11,6 +11,7 @@ mod devices;
 mod facade;
 mod faults;
 mod fixture;
+mod mirror;
 mod model;
 mod past;
 mod rotation;

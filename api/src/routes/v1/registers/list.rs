@@ -1,6 +1,7 @@
 //! `GET /v1/registers`: all registers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,7 +9,7 @@ use domain::definitions::InForce;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::{AppState, Page};
+use crate::http::AppState;
 use crate::problem::{Problem, ProblemDocument};
 use crate::routes::words::Title;
 
@@ -68,17 +69,44 @@ impl RegisterItem {
     }
 }
 
+/// All registers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RegisterList {
+    /// The registers.
+    pub items: Vec<RegisterItem>,
+    /// Always null: all of them are here.
+    pub next: Option<String>,
+    /// On a mirror, what it mirrors; null on the installation itself.
+    pub mirror: Option<MirrorItem>,
+}
+
+/// What a mirror holds. It says so itself: an audit of the whole server takes what it lacks for hidden.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MirrorItem {
+    /// The name of the log that it is a copy of.
+    pub of: String,
+    /// Registers that are defined there, and of which it has no copy.
+    pub lacks: Vec<String>,
+}
+
 /// All registers, at once.
 #[utoipa::path(get, path = "/v1/registers", operation_id = "listRegisters", tag = "Registers",
     responses(
-        (status = 200, description = "All registers; `next` is always null", body = Page<RegisterItem>),
+        (status = 200, description = "All registers; `next` is always null", body = RegisterList),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ))]
-pub async fn list_registers(State(state): State<AppState>) -> Result<Json<Page<RegisterItem>>, Problem> {
+pub async fn list_registers(State(state): State<AppState>) -> Result<Json<RegisterList>, Problem> {
     let knowledge = state.registry().refresh().await?;
     let logs = state.store().logs().await?;
     let sizes: HashMap<_, _> = logs.iter().map(|log| (&log.register, log.size)).collect();
-    let size = |in_force: &InForce| sizes.get(&in_force.definition.slug).copied().unwrap_or_default();
-    let items = knowledge.definitions.iter().map(|in_force| RegisterItem::of(in_force, size(in_force)));
-    Ok(Json(Page::all(items.collect())))
+    let size = |in_force: &InForce| sizes.get(&in_force.definition.slug).copied();
+    let is_mirror = state.store().is_mirror();
+    let (here, lacking): (Vec<_>, Vec<_>) =
+        knowledge.definitions.iter().partition(|in_force| !is_mirror || size(in_force).is_some());
+    let mirror = is_mirror.then(|| MirrorItem {
+        of: state.store().log_name().to_owned(),
+        lacks: lacking.iter().map(|in_force| in_force.definition.slug.to_string()).collect(),
+    });
+    let item = |in_force: &&Arc<InForce>| RegisterItem::of(in_force, size(in_force).unwrap_or_default());
+    Ok(Json(RegisterList { items: here.iter().map(item).collect(), next: None, mirror }))
 }

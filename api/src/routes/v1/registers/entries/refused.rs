@@ -32,6 +32,7 @@ pub fn problem(refusal: &Refusal, list: bool) -> Problem {
         Reason::Precondition { .. } => Problem::new(problem::PRECONDITION_FAILED, words()),
         Reason::Number => at(problem::NUMBER_CONFLICT, "/body"),
         Reason::Idempotency => Problem::new(problem::IDEMPOTENCY_CONFLICT, words()),
+        Reason::Mirror => Problem::new(problem::MIRROR, words()),
         Reason::Overloaded { retry_after_seconds } => {
             Problem::new(problem::OVERLOADED, words()).retry_after(*retry_after_seconds)
         }
