@@ -104,11 +104,20 @@ impl RegisterKeys {
     }
 }
 
-/// The time of a declaration of compromise.
+/// The time of a declaration of compromise, and not later than the entry: a clock that stepped back between the decision and the
+/// record must not leave a register that nobody can fold. [`declares_future`] tells an auditor of such an entry.
 pub(crate) fn since(entry: &EntryView<'_>) -> Result<Timestamp, DomainError> {
-    let since = entry.body.and_then(|body| body["since"].as_str()?.parse().ok());
-    let past = since.filter(|since| *since <= entry.recorded_at);
-    past.ok_or_else(|| DomainError::body(entry, vec![Fault::new("/since", "is not a time before the entry")]))
+    let since = declared(entry).map(|since: Timestamp| since.min(entry.recorded_at));
+    since.ok_or_else(|| DomainError::body(entry, vec![Fault::new("/since", "is not a time")]))
+}
+
+/// Whether the entry declares a key compromised since a time after its own, which `docs/format.md` does not allow.
+pub fn declares_future(entry: &EntryView<'_>) -> bool {
+    *entry.entry_type == *KEY_COMPROMISED && declared(entry).is_some_and(|since| since > entry.recorded_at)
+}
+
+fn declared(entry: &EntryView<'_>) -> Option<Timestamp> {
+    entry.body?["since"].as_str()?.parse().ok()
 }
 
 /// Why a declaration of compromise is refused.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use domain::EntryView;
 use domain::definitions::Definitions;
 use domain::departments::Departments;
+use domain::register_keys::declares_future;
 use proofs::slug::Slug;
 use serde_json::Value;
 
@@ -148,6 +149,7 @@ fn fold_departments(read: &mut Read) -> Departments {
         let taken = view(entry, &read.bodies, |view| {
             // A second department of the name would take the keys of the first away.
             once(view, "established", slug_of(view, "/slug"), |slug| departments.get(slug).is_some())?;
+            not_future(view)?;
             departments.apply(view).map(drop).map_err(|error| error.to_string())
         });
         take(entry, taken, &mut read.report);
@@ -170,11 +172,20 @@ fn fold_definitions(read: &mut Read) -> Definitions {
             {
                 return Err("it redefines another register than its record is of".to_owned());
             }
+            not_future(view)?;
             definitions.apply(view).map(drop).map_err(|error| error.to_string())
         });
         take(entry, taken, &mut read.report);
     }
     definitions
+}
+
+/// Refuses a declaration of compromise since a time that had not come.
+fn not_future(view: &EntryView<'_>) -> Result<(), String> {
+    if declares_future(view) {
+        return Err("it declares a key compromised since a time after its own".to_owned());
+    }
+    Ok(())
 }
 
 /// The slug that a body names.
