@@ -21,6 +21,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::heads;
 use crate::listen;
+use crate::model::Withhold;
 use crate::sql::{Col, Dialect, JsonRows, Tx, rows};
 use crate::store::{BATCH_ENTRIES_MAX, SHARD, Store};
 
@@ -47,6 +48,8 @@ pub struct MirroredEntry {
     pub body: Option<(Vec<u8>, Salt)>,
     /// The official number that it gives its record.
     pub number: Option<String>,
+    /// The versions of its record whose bodies it orders to be withheld.
+    pub withholds: Vec<u64>,
 }
 
 /// Why a store takes nothing over.
@@ -132,8 +135,6 @@ struct Growing {
     before: (u64, Hash),
     frontier: Frontier,
     recorded_at: Option<Timestamp>,
-    /// Entries that were in the mirror, and come without a body now.
-    withheld: Vec<u64>,
 }
 
 /// A take-over under way. Dropped without [`Mirroring::commit`], it leaves nothing.
@@ -145,6 +146,7 @@ pub struct Mirroring<'a> {
     recorded_at: Timestamp,
     waiting: Vec<Accepted>,
     waiting_bytes: usize,
+    withholds: Vec<Withhold>,
     numbers: JsonRows,
 }
 
@@ -177,6 +179,7 @@ impl Store {
             recorded_at,
             waiting,
             waiting_bytes: 0,
+            withholds: Vec::new(),
             numbers,
         })
     }
@@ -227,7 +230,7 @@ async fn begin(tx: &mut Tx, origin: String, log: MirroredLog) -> Result<Growing,
         return Err(MirrorError::Older { register, has: before.0, given: target.size });
     }
     let frontier = Frontier::new();
-    Ok(Growing { key, older_keys, note, target, before, frontier, recorded_at, withheld: Vec::new() })
+    Ok(Growing { key, older_keys, note, target, before, frontier, recorded_at })
 }
 
 impl Mirroring<'_> {
@@ -254,9 +257,6 @@ impl Mirroring<'_> {
         let leaf_hash = entry.leaf.hash();
         log.frontier.push(leaf_hash);
         if index < log.before.0 {
-            if entry.body.is_none() {
-                log.withheld.push(index);
-            }
             let forks = index + 1 == log.before.0 && log.frontier.root() != log.before.1;
             return if forks { Err(MirrorError::Fork { register, size: log.before.0 }) } else { Ok(()) };
         }
@@ -267,6 +267,10 @@ impl Mirroring<'_> {
         log.recorded_at = Some(recorded_at);
         self.recorded_at = recorded_at;
         self.position += 1;
+        if !entry.withholds.is_empty() {
+            let (record, by) = (statement.record, statement.version);
+            self.withholds.push(Withhold { record, by, versions: entry.withholds });
+        }
         if let Some(number) = &entry.number {
             self.numbers.push(args![&register, number, &statement.record]);
         }
@@ -315,7 +319,8 @@ impl Mirroring<'_> {
             recorded_at: self.recorded_at,
             entries,
             numbers: Vec::new(),
-            withholds: Vec::new(),
+            // What was there goes in the transaction that brings the order.
+            withholds: std::mem::take(&mut self.withholds),
             keys: Vec::new(),
             logs,
         };
@@ -339,29 +344,11 @@ impl Mirroring<'_> {
             let (kid, vkey) = (log.key.key().kid(), log.key.to_string());
             let older = heads::older_text(&log.older_keys);
             self.tx.execute(sql, args![SHARD, register, &log.note, recorded_at, &kid, vkey, older]).await?;
-            withhold(&mut self.tx, register, &log.withheld).await?;
         }
         self.tx.commit().await?;
         listen::raise(self.store.arrived(), self.position);
         Ok(self.position)
     }
-}
-
-/// Takes away the bodies that an archive has no more.
-async fn withhold(tx: &mut Tx, register: &Slug, indexes: &[u64]) -> Result<(), StoreError> {
-    for some in indexes.chunks(BATCH_ENTRIES_MAX) {
-        let mut gone = JsonRows::new();
-        for index in some {
-            gone.push(args![*index]);
-        }
-        let sql = format!(
-            "UPDATE entry SET body = NULL, salt = NULL WHERE shard = $2 AND register = $3 AND body IS NOT NULL
-             AND leaf_index IN (SELECT r.leaf_index FROM {} AS r)",
-            rows(tx.dialect(), "$1", &[("leaf_index", Col::Int)])
-        );
-        tx.execute(&sql, args![gone, SHARD, register]).await?;
-    }
-    Ok(())
 }
 
 /// A record claims its number once, in whichever of its entries comes first.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::archive::{audit_files, export};
 use crate::shared::{REGISTER, append, audit, demo, entry, rules};
+use crate::withholding::command;
 
 /// A register of the demo with more entries than a bundle takes.
 const LONG: &str = "tax-notices";
@@ -229,10 +230,12 @@ async fn a_mirror_is_extended_by_newer_archives_only() {
 
         let server = Server::start("serve", &source.args()).await;
         let token = &tokens(source.data())["department"];
+        let mut record = String::new();
         for serial in 0..3 {
-            let (status, _) =
+            let (status, made) =
                 append(&server, token, &format!("later-{serial}"), &entry(&source, serial)).await.unwrap();
             assert_eq!(status, 201);
+            made["record"].as_str().unwrap().clone_into(&mut record);
         }
         let head = checkpoint(&server, REGISTER).await;
         server.stop().await;
@@ -246,6 +249,16 @@ async fn a_mirror_is_extended_by_newer_archives_only() {
         serving.stop().await;
         let (code, said) = import(&mirror, &old).await;
         assert!(code == 1 && said.contains("newer archive already"), "{said}");
+        // What is withheld at the source goes here too, with the order that says so.
+        server::succeed(&command(&source, &record)).await;
+        let without = export_all(&source, &[REGISTER, LONG], &files.path().join("without")).await;
+        let (code, said) = import(&mirror, &without).await;
+        assert!(code == 0 && said.contains("1 new entries"), "{said}");
+        let (again, original) = (files.path().join("again.tar.x"), files.path().join("without"));
+        assert!(export(&mirror, REGISTER, &again).await.status.success());
+        let original = fs::read(original.join(format!("{REGISTER}.tar"))).unwrap();
+        assert!(fs::read(again).unwrap() == original, "and out of the mirror come the same bytes");
+        assert!(original.windows(12).any(|window| window == br#"{"body":null"#));
         // A register that it has not had is older than what it has: there is no place for it any more.
         let country = export_all(&source, &["country", REGISTER], &files.path().join("other")).await;
         let (code, said) = import(&mirror, &country).await;

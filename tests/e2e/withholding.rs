@@ -29,7 +29,7 @@ fn order(record: &str, versions: &[u64]) -> Value {
 }
 
 /// `reestr withhold` for the record's first version.
-fn command(store: &Store, record: &str) -> Vec<String> {
+pub fn command(store: &Store, record: &str) -> Vec<String> {
     let args = ["withhold", "--register", REGISTER, "--record", record, "--versions", "1"];
     let order = ["--authority", "a district court", "--number", "2-1/2026", "--date", "2026-02-01"];
     let mut args: Vec<String> = args.iter().chain(&order).map(|arg| (*arg).to_owned()).collect();

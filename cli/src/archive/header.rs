@@ -56,7 +56,7 @@ mod tests {
         put(156, b"0");
         put(257, b"ustar\x0000");
         let sum: u32 = expected.iter().map(|byte| u32::from(*byte)).sum();
-        expected[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        expected[148..156].copy_from_slice(format!("{sum:07o}\0").as_bytes());
         let differs = bytes.iter().zip(&expected).position(|(one, other)| one != other);
         assert_eq!(differs, None, "{:?}", differs.map(|at| (&bytes[at..], &expected[at..])));
     }

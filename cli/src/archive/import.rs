@@ -14,6 +14,7 @@ use api::registry::Registry;
 use domain::EntryView;
 use domain::definitions::Definitions;
 use domain::platform::{DEPARTMENTS, REGISTERS};
+use domain::withholding;
 use eventstore::{MirrorError, MirroredEntry, MirroredLog, Store};
 use proofs::body::Salt;
 use proofs::leaf::Leaf;
@@ -191,12 +192,10 @@ pub async fn import(store: &Store, sources: &Sources, progress: Progress) -> Res
         let next = stream.read().map_err(|error| unreadable(stream.archive.path(), &error))?;
         heads.extend(next.as_ref().map(|(leaf, _)| Reverse((leaf.recorded_at, at))));
         let Some((leaf, body)) = std::mem::replace(&mut waiting[at], next) else { continue };
-        let number = if had {
-            None
-        } else {
-            number(&mut definitions, &leaf, body.as_ref(), mirroring.next_position())
-        };
-        mirroring.push(MirroredEntry { leaf, body, number }).await.map_err(failed)?;
+        let position = mirroring.next_position();
+        let said = if had { Said::default() } else { said(&mut definitions, &leaf, body.as_ref(), position) };
+        let Said { number, withholds } = said;
+        mirroring.push(MirroredEntry { leaf, body, number, withholds }).await.map_err(failed)?;
         bar.add(1);
     }
     let position = mirroring.commit().await.map_err(failed)?;
@@ -204,13 +203,17 @@ pub async fn import(store: &Store, sources: &Sources, progress: Progress) -> Res
     Ok(Imported { registers: sources.logs.len(), new_entries: position + 1 - first })
 }
 
-/// The official number that an entry gives its record, by the definition in force where it stands.
-fn number(
-    definitions: &mut Definitions,
-    leaf: &Leaf,
-    body: Option<&Private>,
-    position: u64,
-) -> Option<String> {
+/// What an entry's body says that the journal must know.
+#[derive(Default)]
+struct Said {
+    /// The official number that it gives its record, by the definition in force where it stands.
+    number: Option<String>,
+    /// The versions whose bodies it orders to be withheld.
+    withholds: Vec<u64>,
+}
+
+/// Reads a new entry, and takes it into the definitions if it changes one.
+fn said(definitions: &mut Definitions, leaf: &Leaf, body: Option<&Private>, position: u64) -> Said {
     let statement = leaf.statement.statement();
     let body: Option<Value> = body.and_then(|(body, _)| serde_json::from_slice(body).ok());
     let view = EntryView {
@@ -226,6 +229,11 @@ fn number(
     };
     // The audit has folded the same entries without a fault.
     let _ = definitions.apply(&view);
-    let step = definitions.step(&view).ok()?;
-    step.number_of(body.as_ref()?).map(str::to_owned)
+    let Some(body) = &body else { return Said::default() };
+    if withholding::is_order(statement.register.as_str(), statement.entry_type.as_str()) {
+        return Said { number: None, withholds: withholding::versions(body) };
+    }
+    let step = definitions.step(&view).ok();
+    let number = step.and_then(|step| step.number_of(body).map(str::to_owned));
+    Said { number, withholds: Vec::new() }
 }

@@ -2,9 +2,11 @@
 
 use eventstore::{
     AppendError, LogHead, MirrorError, MirroredEntry, MirroredLog, Options, Store, StoreError, StoredEntry,
-    Submission,
+    Submission, Withhold,
 };
 use proofs::merkle::verify_inclusion;
+
+use uuid::Uuid;
 
 use crate::fixture::{Fixture, Kind, LOG_NAME, on_both_stores, slug};
 
@@ -58,8 +60,18 @@ async fn entries(store: &Store) -> Vec<StoredEntry> {
     }
 }
 
+/// In these tests whatever follows the first entry of a record withholds that.
+fn orders(entry: &StoredEntry) -> Vec<u64> {
+    (1..entry.version()).collect()
+}
+
 fn mirrored(entry: &StoredEntry) -> MirroredEntry {
-    MirroredEntry { leaf: entry.leaf(), body: entry.body.clone().zip(entry.salt), number: None }
+    MirroredEntry {
+        leaf: entry.leaf(),
+        body: entry.body.clone().zip(entry.salt),
+        number: None,
+        withholds: orders(entry),
+    }
 }
 
 async fn open(fixture: &Fixture) -> Store {
@@ -140,20 +152,23 @@ async fn a_mirror_is_extended_where_time_allows(fixture: &Fixture) {
 }
 
 async fn what_is_withheld_goes_from_the_mirror_too(fixture: &Fixture) {
-    let (_other, source) = source([300, 10]).await;
+    let (other, source) = source([300, 10]).await;
     let mirror = open(fixture).await;
     take(&mirror, &source).await.unwrap();
-    let mut tx = source.db().begin().await.unwrap();
-    let sql =
-        "UPDATE entry SET body = NULL, salt = NULL WHERE register = 'licences' AND leaf_index IN (3, 299)";
-    assert_eq!(tx.execute(sql, vec![]).await.unwrap(), 2);
-    tx.commit().await.unwrap();
+    for record in [1_000_003_u128, 1_000_299] {
+        let withholds = vec![Withhold { record: Uuid::from_u128(record), by: 2, versions: vec![1] }];
+        let order = Submission { withholds, ..other.one("licences", record, 2) };
+        source.submit(order).await.unwrap();
+    }
     let before = entries(&mirror).await;
     take(&mirror, &source).await.unwrap();
     assert!(entries(&mirror).await == entries(&source).await);
+    assert!(entries(&mirror).await.iter().filter(|entry| entry.body.is_none()).count() == 2);
+    assert_eq!(mirror.withheld_after(0).await.unwrap(), source.withheld_after(0).await.unwrap());
     // An older copy, which still has them, does not bring them back.
     let mut mirroring = mirror.mirror(logs(&source).await).await.unwrap();
-    for entry in &before {
+    let newer = entries(&source).await;
+    for entry in before.iter().chain(&newer[before.len()..]) {
         mirroring.push(mirrored(entry)).await.unwrap();
     }
     mirroring.commit().await.unwrap();

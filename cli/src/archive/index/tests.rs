@@ -38,7 +38,13 @@ fn members() -> Vec<(String, Vec<u8>)> {
 fn tar(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, bytes) in members {
-        out.extend_from_slice(&header::encode(name, bytes.len() as u64).unwrap());
+        // A hostile name is one that our own writer refuses.
+        let mut header =
+            tar::Header::from_byte_slice(&header::encode("x", bytes.len() as u64).unwrap()).clone();
+        header.as_mut_bytes()[..100].fill(0);
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        out.extend_from_slice(header.as_bytes());
         out.extend_from_slice(bytes);
         out.resize(out.len() + header::padding(bytes.len() as u64), 0);
     }
