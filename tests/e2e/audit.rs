@@ -91,13 +91,7 @@ async fn each_drill_is_found_and_an_honest_copy_is_not() {
     server.stop().await;
 
     for drill in DRILLS {
-        let copy = Store::fresh(Kind::Sqlite).await;
-        for name in ["reestr.db", "reestr.db-wal"] {
-            let from = honest.data().join(name);
-            if from.exists() {
-                std::fs::copy(from, copy.data().join(name)).unwrap();
-            }
-        }
+        let copy = honest.copy().await;
         let mut intruder = intruder(copy.data()).await;
         let changed = intruder.execute(drill.sql).await.unwrap().rows_affected();
         assert_eq!(changed, 1, "{}", drill.what);
