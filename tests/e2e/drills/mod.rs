@@ -6,6 +6,7 @@
 //!
 //! To add a drill: a line in the table of its layer; then write the list anew, as the test says that compares it.
 
+mod archive;
 pub mod forge;
 mod honest;
 mod keys;
@@ -191,6 +192,7 @@ fn list() -> String {
     let mut count = layer(&mut list, "The store, by whoever has the database", store::DRILLS);
     count += layer(&mut list, "Tiles and checkpoints, on the server or on their way", served::TILES);
     count += layer(&mut list, "Other answers of the server", served::ANSWERS);
+    count += layer(&mut list, "An archive, on its way, file by file and byte by byte", archive::DRILLS);
     count += layer(&mut list, "An operator who holds every key, and seals each lie anew", operator::DRILLS);
     count += layer(&mut list, "The same operator, on the history of keys", keys::DRILLS);
     count += layer(
