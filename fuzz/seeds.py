@@ -117,6 +117,41 @@ def ours():
     put("policy", "lines", "".join(f"\u2014 {ORIGIN} {b64(bytes(range(n)))}\n" for n in (5, 72)))
 
 
+def archives():
+    """Archives whose form is right. What is in their tiles and lines is for an audit, not for the reader."""
+    def member(name, content):
+        header = bytearray(512)
+        fields = [(0, name.encode()), (100, b"0000644"), (108, b"0000000"), (116, b"0000000"), (124, b"%011o" % len(content)),
+                  (136, b"00000000000"), (148, b" " * 8), (156, b"0"), (257, b"ustar"), (263, b"00")]
+        for at, field in fields:
+            header[at:at + len(field)] = field
+        header[148:156] = b"%06o\0 " % sum(header)
+        return bytes(header) + content + bytes(-len(content) % 512)
+
+    def log(prefix, size):
+        salt = b64u(bytes(range(16)))
+        lines = [jcs({"body": {"number": str(n)} if n % 3 else None, "index": n, "salt": salt if n % 3 else None}) for n in range(size)]
+        tiles = [(f"tile/entries/000.p/{size}", bytes([0, 1, 65]) * size), (f"tile/0/000.p/{size}", bytes(32) * size)] if size else []
+        files = [*tiles, ("bodies.ndjson", b"".join(line + b"\n" for line in lines))]
+        return b"".join(member(prefix + name, content) for name, content in files)
+
+    def note(slug, size):
+        origin = f"reestr.localhost/registers/{slug}"
+        text = f"{origin}\n{size}\n{b64(bytes(32))}\n"
+        return f"{text}\n\u2014 {origin} {b64(key_id(origin, bytes([1])) + KEY.sign(text.encode()))}\n".encode()
+
+    definition = member("definition.json", jcs({"slug": "permits"}) + b"\n")
+    for name, slug, sizes in [("empty", "permits", (1, 1, 0)), ("three", "permits", (2, 1, 3)), ("platform", "departments", (0, 2, 2))]:
+        logs = [("departments/", "departments", sizes[0]), ("registers/", "registers", sizes[1]), ("", slug, sizes[2])]
+        logs = [one for one in logs if one[0] != f"{slug}/"]
+        order = [logs[-1], *logs[:-1]]
+        heads = b"".join(member(prefix + "checkpoint", note(of, size)) for prefix, of, size in order)
+        rest = b"".join(log(prefix, size) for prefix, _, size in logs)
+        put("archive", name, heads + definition + rest + bytes(1024))
+    put("archive", "cut", (CORPUS / "archive/three").read_bytes()[:-1536])
+    put("archive", "claims-more", (CORPUS / "archive/three").read_bytes().replace(b"permits\n3\n", b"permits\n9\n"))
+
+
 def served(url, token):
     """What a demo serves."""
     def get(path, binary=False):
@@ -207,5 +242,6 @@ def fixtures():
 
 if __name__ == "__main__":
     ours()
+    archives()
     fixtures()
     served(*sys.argv[1:])

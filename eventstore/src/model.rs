@@ -12,8 +12,7 @@ use uuid::Uuid;
 
 /// Entries of one submission at most: what the API takes as one atomic list. At about 1 KiB an entry, a megabyte.
 pub const SUBMISSION_ENTRIES_MAX: usize = 1_000;
-/// Bytes of a canonical body at most.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub use proofs::body::BODY_BYTES_MAX;
 /// Bytes of an official number at most: indexes of both stores take it whole.
 pub const NUMBER_BYTES_MAX: usize = 512;
 /// Bytes of an idempotency key and of its scope at most.

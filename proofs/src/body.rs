@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::encoding;
 
+/// Bytes of a canonical body at most.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
 /// 16 random bytes, fresh for every entry. Without them a digest cannot be tied to any guess of the body,
 /// which is what makes withholding a body final; so they are kept and shown only together with the body.
 #[derive(Clone, Copy, PartialEq, Eq)]

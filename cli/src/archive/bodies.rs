@@ -2,8 +2,7 @@
 
 use std::io::{self, BufRead, Read, Take};
 
-use eventstore::BODY_BYTES_MAX;
-use proofs::body::Salt;
+use proofs::body::{BODY_BYTES_MAX, Salt};
 use proofs::jcs;
 use serde::Deserialize;
 use serde_json::value::RawValue;

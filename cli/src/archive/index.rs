@@ -10,7 +10,7 @@ use super::layout::{Head, Heads, Member, Part};
 /// The longest checkpoint: its lines, and a few hundred signatures of witnesses.
 const CHECKPOINT_BYTES_MAX: u64 = 64 * 1024;
 /// The longest definition, which is a body.
-const DEFINITION_BYTES_MAX: u64 = eventstore::BODY_BYTES_MAX as u64;
+const DEFINITION_BYTES_MAX: u64 = proofs::body::BODY_BYTES_MAX as u64;
 /// The longest bundle: 256 leaves of 65,535 bytes, each after its length.
 const BUNDLE_BYTES_MAX: u64 = 256 * (65_535 + 2);
 
@@ -262,4 +262,6 @@ impl Index {
 }
 
 #[cfg(test)]
+// Said, since another crate reads this file by its path too.
+#[path = "index/tests.rs"]
 mod tests;

@@ -8,6 +8,7 @@
 //!
 //! **To add a parser**: a function here, its line in [`TARGETS`], a file in `fuzz/fuzz_targets`, seeds in `fuzz/corpus`.
 
+pub mod archive;
 mod body;
 mod definition;
 mod json;
@@ -45,6 +46,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("rule", rule::rule),
     ("expression", rule::expression),
     ("rsf", rsf::rsf),
+    ("archive", archive::archive),
 ];
 
 /// Checks bytes by the target of this name.
