@@ -125,7 +125,7 @@ def archives():
                   (136, b"00000000000"), (148, b" " * 8), (156, b"0"), (257, b"ustar"), (263, b"00")]
         for at, field in fields:
             header[at:at + len(field)] = field
-        header[148:156] = b"%06o\0 " % sum(header)
+        header[148:156] = b"%07o\0" % sum(header)
         return bytes(header) + content + bytes(-len(content) % 512)
 
     def log(prefix, size):
