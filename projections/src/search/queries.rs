@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     document::Document,
     expression::expression,
-    query::{Node, Query},
+    query::{Node, Query, Term},
 };
 use crate::{
     Page, PageRequest, ProjectionError,
@@ -104,8 +104,8 @@ async fn hits(
     let status = scope.status.clone().map(|status| sql.bind(status));
     let arms: Vec<String> = groups
         .iter()
-        .map(|(satisfied, registers)| {
-            let mut arm = sql.arm(query, *satisfied, registers, subject.as_deref());
+        .map(|(terms, registers)| {
+            let mut arm = sql.arm(query, terms, registers, subject.as_deref());
             if let Some(status) = &status {
                 arm.extend([" AND d.status = ", status]);
             }
@@ -123,22 +123,19 @@ async fn hits(
     Ok(Page::cut(hits.collect::<Result<_, ProjectionError>>()?, limit, List::Search, |hit| hit.key))
 }
 
-/// Registers by which of the wanted words their titles have: those need not be in their records. The titles are those
-/// of the definition in force now, so that a register that was renamed is found by its name at once. A register whose
+/// Registers by what their records must have of what is wanted: what their titles have need not be in their records. The titles
+/// are those of the definition in force now, so that a register that was renamed is found by its name at once. A register whose
 /// title has an unwanted word is left out.
-fn groups(definitions: &Definitions, query: &Query, registers: &[Slug]) -> BTreeMap<u32, Vec<Slug>> {
-    let mut groups: BTreeMap<u32, Vec<Slug>> = BTreeMap::new();
+fn groups(definitions: &Definitions, query: &Query, registers: &[Slug]) -> BTreeMap<Vec<Term>, Vec<Slug>> {
+    let mut groups: BTreeMap<Vec<Term>, Vec<Slug>> = BTreeMap::new();
     for register in registers {
         let now = words::current(definitions, register);
         let title = Document::of_title(&words::register_title(now.as_deref(), register));
         if query.unwanted.iter().any(|node| node.found_in(&title)) {
             continue;
         }
-        let mut satisfied = 0;
-        for (at, term) in query.wanted.iter().enumerate() {
-            satisfied |= u32::from(term.loose.found_in(&title)) << at;
-        }
-        groups.entry(satisfied).or_default().push(register.clone());
+        let terms = query.wanted.iter().filter_map(|term| term.beyond(&title)).collect();
+        groups.entry(terms).or_default().push(register.clone());
     }
     groups
 }
@@ -155,11 +152,8 @@ impl Sql {
         format!("${}", self.args.len())
     }
 
-    /// `SELECT` of the records of these registers that have the wanted words but for those satisfied already.
-    fn arm(&mut self, query: &Query, satisfied: u32, registers: &[Slug], subject: Option<&str>) -> String {
-        let wanted = |at: &usize| satisfied & (1 << at) == 0;
-        let terms: Vec<_> =
-            query.wanted.iter().enumerate().filter(|(at, _)| wanted(at)).map(|(_, term)| term).collect();
+    /// `SELECT` of the records of these registers that have what is wanted beyond their titles.
+    fn arm(&mut self, query: &Query, terms: &[Term], registers: &[Slug], subject: Option<&str>) -> String {
         let loose = Node::All(terms.iter().map(|term| term.loose.clone()).collect());
         let exact = Node::All(terms.iter().map(|term| term.exact.clone()).collect());
         let own = subject.is_some();
@@ -187,7 +181,7 @@ impl Sql {
             }
             conditions.push(condition);
         }
-        for term in &terms {
+        for term in terms {
             conditions.extend(self.sequence(&term.loose, own));
         }
         for node in &query.unwanted {

@@ -47,7 +47,7 @@ impl fmt::Debug for Query {
 }
 
 /// One thing that must be found.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Term {
     /// In any of its forms.
     pub loose: Node,
@@ -56,7 +56,7 @@ pub(super) struct Term {
 }
 
 /// What is looked up in the index.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
     /// This word, stem or joined number.
     Token(String),
@@ -66,6 +66,30 @@ pub(super) enum Node {
     Sequence(Vec<String>),
     All(Vec<Node>),
     Any(Vec<Node>),
+}
+
+impl Term {
+    /// What a record must still have where the register's title is this; nothing when the title has it all. A part of a term may
+    /// be in the title and another in the record: in `N-2 permits` the number is the record's.
+    pub fn beyond(&self, title: &Document) -> Option<Self> {
+        let parts = |loose: &[Node], exact: &[Node]| -> Vec<Option<Self>> {
+            let pairs = loose.iter().zip(exact);
+            pairs
+                .map(|(loose, exact)| Self { loose: loose.clone(), exact: exact.clone() }.beyond(title))
+                .collect()
+        };
+        let (parts, of): (_, fn(Vec<Node>) -> Node) = match (&self.loose, &self.exact) {
+            (Node::All(loose), Node::All(exact)) => {
+                (parts(loose, exact).into_iter().flatten().collect::<Vec<_>>(), Node::All)
+            }
+            (Node::Any(loose), Node::Any(exact)) => {
+                (parts(loose, exact).into_iter().collect::<Option<Vec<_>>>()?, Node::Any)
+            }
+            (loose, _) => return (!loose.found_in(title)).then(|| self.clone()),
+        };
+        let (loose, exact): (Vec<_>, Vec<_>) = parts.into_iter().map(|term| (term.loose, term.exact)).unzip();
+        (!loose.is_empty()).then(|| Self { loose: of(loose), exact: of(exact) })
+    }
 }
 
 impl Node {

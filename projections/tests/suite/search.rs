@@ -291,6 +291,25 @@ fn random_records_are_found_as_a_naive_search_finds_them() {
     run.unwrap();
 }
 
+/// A part of what is asked may be a word of the title, and the number beside it the record's.
+#[tokio::test]
+async fn a_number_beside_a_word_of_the_title_is_found() {
+    let ops = [Op::Issue { note: vec![0], more: vec![], subjects: vec![] }];
+    let questions = [
+        vec![(Ask::Number(0), false), (Ask::Beginning(7), false)],
+        vec![(Ask::Word(1), false), (Ask::Number(0), false), (Ask::Beginning(7), false)],
+        vec![(Ask::Number(1), false), (Ask::Beginning(7), false)],
+        vec![(Ask::Beginning(7), false), (Ask::Number(0), false)],
+        vec![(Ask::Number(0), false)],
+    ];
+    for database in Database::both().await {
+        let clock = clock();
+        let store = database.open(&clock).await;
+        case(&store, &clock, &drafts(&ops), &questions, 3).await;
+        store.close().await;
+    }
+}
+
 async fn case(
     store: &Store,
     clock: &Arc<ManualClock>,
