@@ -36,6 +36,11 @@ use failure::Failure;
 /// Does what the command line says, to the end.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(debug_assertions)]
+    if let Err(failure) = arm() {
+        eprintln!("reestr: {failure}");
+        return ExitCode::from(failure.code);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -49,6 +54,18 @@ pub fn main() -> ExitCode {
             eprintln!("reestr: {failure}");
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// Lets a test say where this process dies. No release has it.
+#[cfg(debug_assertions)]
+#[expect(clippy::disallowed_methods, reason = "it is no setting: a test says it, before there are any")]
+fn arm() -> Result<(), Failure> {
+    match std::env::var("FAIL_AT") {
+        Ok(what) if !eventstore::failpoint::arm(&what) => {
+            Err(Failure::usage(format!("FAIL_AT={what} names no step; one is as committed:3")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ mod appender;
 mod clock;
 mod cqrs;
 mod error;
+pub mod failpoint;
 mod heads;
 mod keys;
 mod listen;

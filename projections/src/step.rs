@@ -2,6 +2,7 @@
 
 use eventstore::{
     Store,
+    failpoint::{self, Step},
     sql::{Dialect, Tx},
 };
 
@@ -68,7 +69,9 @@ pub(crate) async fn step(
         },
     };
     write(store, projector, build, &batch, writes, &mut tx).await?;
+    failpoint::pass(Step::Projected);
     tx.commit().await?;
+    failpoint::pass(Step::ProjectionCommitted);
     Ok(Stepped::Advanced { position: batch.to, entries: batch.entries, orders: batch.has_orders() })
 }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use eventstore::failpoint::{self, Step};
 use eventstore::{Leaf, Store, StoreError, Withheld};
 use proofs::slug::Slug;
 use tokio::sync::Mutex;
@@ -156,7 +157,9 @@ impl Withholding {
             for of_order in page.chunk_by(|one, next| one.by_position == next.by_position) {
                 orders.extend(self.noted(of_order).await?);
             }
+            failpoint::pass(Step::Ordered);
             self.note(orders).await?;
+            failpoint::pass(Step::Noted);
         }
         *noted = Some(after);
         Ok(())

@@ -12,6 +12,7 @@ use super::lookup::{self, Signers};
 use super::{Start, Waiting, tiles, write};
 use crate::clock::Clock;
 use crate::error::{AppendError, StoreError};
+use crate::failpoint::{self, Step};
 use crate::keys::Keyring;
 use crate::listen;
 use crate::metrics::AppendMetrics;
@@ -96,6 +97,7 @@ impl Batches {
             // Whoever does not wait any more is not told; the entries stand.
             let _ = reply.send(answer);
         }
+        failpoint::pass(Step::Told);
     }
 
     /// Commits what can be signed: a device that is away stops the registers that it signs, and no other.
@@ -130,8 +132,10 @@ impl Batches {
     }
 
     async fn commit(&mut self, batch: Vec<Submission>) -> Result<Outcome, StoreError> {
+        failpoint::pass(Step::Begin);
         let mut tx = self.begin().await?;
         let facts = lookup::read(&mut tx, &batch, &self.log_name, &self.keyring, &mut self.signers).await?;
+        failpoint::pass(Step::LookedUp);
         let now = self.clock.now();
         let whole = if facts.signs_locally() { Vec::new() } else { batch.clone() };
         let decided = match self.decide(batch, facts, now).await {
@@ -146,9 +150,13 @@ impl Batches {
             tx.rollback().await?;
             return Ok(Outcome::Committed(decided.answers));
         }
+        failpoint::pass(Step::Decided);
         let tiles = tiles::filled(&mut tx, &decided.logs).await?;
+        failpoint::pass(Step::Tiled);
         write::write(&mut tx, &decided, &tiles).await?;
+        failpoint::pass(Step::Written);
         tx.commit().await?;
+        failpoint::pass(Step::Committed);
         listen::raise(&self.publish, decided.position);
         let entries = decided.entries.len() as u64;
         self.metrics.entries.fetch_add(entries, Ordering::Relaxed);

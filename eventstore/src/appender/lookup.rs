@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::args;
 use crate::error::StoreError;
+use crate::failpoint::{self, Step};
 use crate::heads;
 use crate::keys::{self, Keyring};
 use crate::model::{Appended, KeyChange, Submission};
@@ -66,6 +67,7 @@ pub(super) async fn read(
         Dialect::Postgres => "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE",
     };
     let row = tx.fetch_optional(lock, args![SHARD]).await?;
+    failpoint::pass(Step::Locked);
     let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
     let named = |error: StoreError| error.at("shard", || SHARD.to_string());
     let (logs, openers) = logs(tx, batch, log_name, keyring, signers).await?;

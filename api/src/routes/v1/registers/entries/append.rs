@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::platform::ACCESSES;
 use domain::withholding::WITHHELD;
+use eventstore::failpoint::{self, Step};
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
@@ -128,6 +129,7 @@ pub async fn append_entries(
     if replayed {
         response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
+    failpoint::pass(Step::Answering);
     Ok(response)
 }
 
