@@ -20,7 +20,7 @@ const BEFORE: usize = 150;
 const ATTEMPTS: u64 = 3_000;
 
 /// What was acknowledged: idempotency key to (index, record, version).
-type Acknowledged = BTreeMap<String, (u64, String)>;
+pub type Acknowledged = BTreeMap<String, (u64, String)>;
 
 /// Appends from many callers until the server goes away; signals when enough was acknowledged.
 async fn load(server: &Server, store: &Store, token: &str, round: u64, enough: Arc<Notify>) -> Acknowledged {
@@ -55,7 +55,7 @@ async fn load(server: &Server, store: &Store, token: &str, round: u64, enough: A
 }
 
 /// Each acknowledged entry is in the register once, where it was said to be.
-async fn all_there_once(server: &Server, token: &str, acknowledged: &Acknowledged) {
+pub async fn all_there_once(server: &Server, token: &str, acknowledged: &Acknowledged) {
     let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let mut path = format!("/v1/registers/{REGISTER}/entries?limit=200");
     loop {

@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod devices;
 mod drills;
+mod failover;
 mod feeds;
 mod liar;
 mod living;

@@ -6,6 +6,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a helper of tests fails the test by panicking")]
 
 pub mod browser;
+pub mod patroni;
 pub mod postgres;
 pub mod server;
 pub mod store;

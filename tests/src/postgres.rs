@@ -156,12 +156,12 @@ impl Drop for Cluster {
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it is bound").port()
 }
@@ -173,7 +173,7 @@ pub fn program(name: &str) -> std::path::PathBuf {
 
 /// Where `tests/run` found PostgreSQL's programs.
 #[expect(clippy::disallowed_methods, reason = "tests/run says by a variable where the programs are")]
-fn programs() -> std::path::PathBuf {
+pub(crate) fn programs() -> std::path::PathBuf {
     let directory =
         std::env::var("REESTR_TEST_POSTGRES_BIN").expect("run `bash tests/run`, which finds PostgreSQL");
     directory.into()

@@ -1,0 +1,153 @@
+//! The database's leader lost, and handed over: a follower is promoted, and nothing acknowledged is lost.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use reestr_tests::patroni::Patroni;
+use reestr_tests::postgres::Database;
+use reestr_tests::server::{Server, tokens};
+use reestr_tests::store::Store;
+use tokio::sync::watch;
+
+use crate::crash::{Acknowledged, all_there_once};
+use crate::shared::{append, audit, demo, entry};
+
+/// Callers that append at once.
+const CALLERS: u64 = 8;
+/// Entries acknowledged before a fault, and after it.
+const ENOUGH: usize = 60;
+/// Attempts of one caller at most, so that the test always ends: a refused one takes some milliseconds.
+const ATTEMPTS: u64 = 40_000;
+/// Between an attempt that failed and the next of the same caller.
+const PACE: Duration = Duration::from_millis(20);
+/// All members of the database.
+const ALL: usize = 3;
+
+/// What the callers share.
+struct Load<'a> {
+    server: &'a Server,
+    store: &'a Store,
+    token: &'a str,
+    /// Acknowledged so far.
+    count: watch::Sender<usize>,
+    failed: AtomicUsize,
+    done: watch::Sender<bool>,
+}
+
+impl Load<'_> {
+    /// Appends, and repeats what was not acknowledged under its key, until told to end.
+    async fn caller(&self, caller: u64) -> Acknowledged {
+        let mut acknowledged = Acknowledged::new();
+        let mut pace = tokio::time::interval(PACE);
+        let mut serial = caller * ATTEMPTS;
+        for _ in 0..ATTEMPTS {
+            let key = format!("failover-{serial}");
+            match append(self.server, self.token, &key, &entry(self.store, serial)).await {
+                Ok((201, answer)) => {
+                    let index = answer["index"].as_u64().unwrap();
+                    acknowledged.insert(key, (index, answer["record"].as_str().unwrap().to_owned()));
+                    self.count.send_modify(|count| *count += 1);
+                    serial += 1;
+                }
+                Ok((503 | 500, _)) => {
+                    self.failed.fetch_add(1, Ordering::Relaxed);
+                    pace.tick().await;
+                }
+                other => panic!("{key}: {other:?}"),
+            }
+            if *self.done.borrow() {
+                break;
+            }
+        }
+        acknowledged
+    }
+
+    /// Waits for more to be acknowledged.
+    async fn enough(&self) {
+        let goal = *self.count.borrow() + ENOUGH;
+        let mut count = self.count.subscribe();
+        let reached = count.wait_for(|count| *count >= goal);
+        tokio::time::timeout(Duration::from_mins(2), reached).await.expect("entries are taken").unwrap();
+    }
+
+    /// How long nothing was acknowledged, from now.
+    async fn silence(&self) -> Duration {
+        let since = Instant::now();
+        let mut count = self.count.subscribe();
+        // Answers that were on their way are not those of a new leader.
+        let mut last = since;
+        let mut longest = Duration::ZERO;
+        let goal = *self.count.borrow() + ENOUGH;
+        let counting = async {
+            while *count.borrow_and_update() < goal {
+                count.changed().await.unwrap();
+                longest = longest.max(last.elapsed());
+                last = Instant::now();
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(2), counting).await.expect("entries are taken again");
+        longest
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_follower_has_all_that_was_acknowledged() {
+    let mut patroni = Patroni::start().await;
+    let started = Instant::now();
+    let store = Store::over(Database::create_on(&patroni.url()).await);
+    let server = demo(&store).await;
+    let token = tokens(store.data())["department"].clone();
+    let state = store.data().join("audit-state");
+    let state = ["--state", state.to_str().unwrap()];
+    let (code, report) = audit(&server.url, &state).await;
+    assert_eq!(code, 0, "{report}");
+
+    let load = Load {
+        server: &server,
+        store: &store,
+        token: &token,
+        count: watch::channel(0).0,
+        failed: AtomicUsize::new(0),
+        done: watch::channel(false).0,
+    };
+    let callers: FuturesUnordered<_> = (0..CALLERS).map(|caller| load.caller(caller)).collect();
+    let faults = async {
+        load.enough().await;
+        let lost = patroni.leader().await;
+        let timeline = patroni.settled(ALL).await;
+        patroni.kill_node(lost);
+        let killed = load.silence().await;
+        let (code, report) = audit(&server.url, &state).await;
+        assert_eq!(code, 0, "after the loss of a leader: {report}");
+        // What was lost comes back, and follows.
+        patroni.start_node(lost);
+        let after = patroni.settled(ALL).await;
+        assert!(after > timeline, "a follower was promoted: {timeline} to {after}");
+        assert_ne!(patroni.leader().await, lost);
+
+        load.enough().await;
+        let (handed_over, ()) = tokio::join!(load.silence(), patroni.switch_over());
+        let last = patroni.settled(ALL).await;
+        assert!(last > after, "a follower was promoted: {after} to {last}");
+        load.enough().await;
+        load.done.send_replace(true);
+        (killed, handed_over, patroni.log(lost).contains("running pg_rewind"))
+    };
+    let (all, (killed, handed_over, rewound)) = tokio::join!(callers.collect::<Vec<_>>(), faults);
+    let acknowledged: BTreeMap<_, _> = all.into_iter().flatten().collect();
+    all_there_once(&server, &token, &acknowledged).await;
+    let (code, report) = audit(&server.url, &state).await;
+    assert_eq!(code, 0, "the tree does not extend the last checkpoint: {report}");
+    println!(
+        "Patroni: 1 leader killed, 1 handed over, {} acknowledged, {} refused meanwhile, lost: 0; nothing was acknowledged for \
+         {:.1} s and {:.1} s; the lost leader was rewound: {rewound}; {:.0} s in all",
+        acknowledged.len(),
+        load.failed.load(Ordering::Relaxed),
+        killed.as_secs_f64(),
+        handed_over.as_secs_f64(),
+        started.elapsed().as_secs_f64()
+    );
+    server.stop().await;
+}
