@@ -129,8 +129,8 @@ async fn a_promoted_follower_has_all_that_was_acknowledged() {
 
         load.enough().await;
         let (handed_over, ()) = tokio::join!(load.silence(), patroni.switch_over());
-        let last = patroni.settled(ALL).await;
-        assert!(last > after, "a follower was promoted: {after} to {last}");
+        let latest = patroni.settled(ALL).await;
+        assert!(latest > after, "a follower was promoted: {after} to {latest}");
         load.enough().await;
         load.done.send_replace(true);
         (killed, handed_over, patroni.log(lost).contains("running pg_rewind"))
