@@ -36,7 +36,9 @@ pub mod statistics;
 pub mod webhooks;
 pub mod withholding;
 pub mod witnesses;
+mod work;
 
+pub use http::admission::Bounds;
 pub use http::limits::Rate;
 pub use http::{AppState, StateParts};
-pub use serve::{serve, serve_router};
+pub use serve::{Listening, Times, serve, serve_router};

@@ -205,6 +205,20 @@ impl Problem {
         &self.detail
     }
 
+    /// The document as it is sent.
+    pub fn document(&self) -> String {
+        let document = ProblemDocument {
+            problem_type: self.kind.uri(),
+            title: self.kind.title,
+            status: self.kind.status,
+            detail: self.detail.clone(),
+            errors: self.errors.clone(),
+            action: self.kind.action,
+        };
+        // A document of strings and numbers always serialises.
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+
     /// Nothing is there, or nothing that may be seen.
     pub fn not_found() -> Self {
         Self::new(NOT_FOUND, "There is nothing at this address that you may see.")
@@ -282,17 +296,7 @@ pub fn sentence(message: &str) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = ProblemDocument {
-            problem_type: self.kind.uri(),
-            title: self.kind.title,
-            status: self.kind.status,
-            detail: self.detail,
-            errors: self.errors,
-            action: self.kind.action,
-        };
-        // A document of strings and numbers always serialises.
-        let bytes = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = (self.kind.status_code(), bytes).into_response();
+        let mut response = (self.kind.status_code(), self.document()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

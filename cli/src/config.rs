@@ -1,7 +1,7 @@
 //! Settings of an installation: a TOML file, then `REESTR_…` variables, then the command line.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -9,6 +9,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::magic::RelativePathBuf;
 use serde::{Deserialize, Serialize};
 
+use api::Bounds;
 use api::witnesses::{self, Witnesses};
 
 use crate::args::StoreArgs;
@@ -31,6 +32,16 @@ pub struct Config {
     pub requests_per_second: u32,
     /// Requests that one client may make at once.
     pub requests_burst: u32,
+    /// Requests that read, at once.
+    pub reads_at_once: NonZeroU32,
+    /// Requests that write, at once.
+    pub writes_at_once: NonZeroU32,
+    /// Requests that wait for what is not there yet, and streams of events, at once.
+    pub waits_at_once: NonZeroU32,
+    /// Open connections at most.
+    pub connections_max: NonZeroU32,
+    /// Told to stop, the server says for so long that it is not ready, and serves all the same.
+    pub drain_seconds: u32,
     /// May webhooks be sent to addresses that are not public, and over plain HTTP to this machine?
     pub webhooks_allow_private: bool,
     /// People of a region's group that open statistics may tell of, at least. To lower it tells what was not told before.
@@ -75,6 +86,11 @@ impl Default for Config {
             audience: "reestr".to_owned(),
             requests_per_second: 1_000,
             requests_burst: 2_000,
+            reads_at_once: at_once(Bounds::default().reads),
+            writes_at_once: at_once(Bounds::default().writes),
+            waits_at_once: at_once(Bounds::default().waits),
+            connections_max: at_once(Bounds::default().connections),
+            drain_seconds: 0,
             webhooks_allow_private: false,
             statistics_threshold: api::statistics::Settings::default().threshold,
             witness_policy: None,
@@ -88,6 +104,10 @@ impl Default for Config {
             log: LOG_DEFAULT.to_owned(),
         }
     }
+}
+
+fn at_once(bound: usize) -> NonZeroU32 {
+    u32::try_from(bound).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
 }
 
 impl Config {

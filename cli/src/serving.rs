@@ -12,6 +12,7 @@ use api::http::{AppState, StateParts};
 use api::proactive::Proactive;
 use api::webhooks::Deliverer;
 use api::witnesses::Publisher;
+use api::{Bounds, Listening, Times};
 use projections::Runner;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,8 +20,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{Config, LogFormat};
 use crate::failure::Failure;
 use crate::output::line;
-use crate::system::SystemClock;
+use crate::system::{self, SystemClock};
 use crate::wire::Opened;
+
+/// The exit code of a server that was told to stop twice.
+const ENDED_AT_ONCE: i32 = 3;
+/// Files that are open besides connections from outside: the store, connections to PostgreSQL, to witnesses and to webhooks.
+const FILES_ELSE: u64 = 128;
 
 /// A store about to be served: its socket is bound, so that its address is known.
 pub struct Serving {
@@ -53,6 +59,7 @@ impl Serving {
             authenticator,
             token_issuer,
             rate: rate(config)?,
+            bounds: bounds(config)?,
             feeds: api::feeds::Settings::default(),
             webhooks: api::webhooks::Settings {
                 allow_private: config.webhooks_allow_private,
@@ -116,7 +123,9 @@ impl Serving {
             ),
             None => None,
         };
-        api::serve(self.listener, self.state, shutdown).await;
+        let notice = Duration::from_secs(self.opened.config.drain_seconds.into());
+        let listening = Listening::new(self.listener).with_times(Times { notice, ..Times::default() });
+        api::serve(listening, self.state, shutdown).await;
         if let Some(deliverer) = deliverer {
             deliverer.stop().await;
         }
@@ -132,7 +141,7 @@ impl Serving {
     }
 }
 
-/// Completes at SIGINT or SIGTERM.
+/// Completes at SIGINT or SIGTERM. A second one ends the process at once: what was acknowledged is there all the same.
 pub fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
@@ -143,6 +152,14 @@ pub fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::warn!("told to stop again: requests under way are broken off");
+            std::process::exit(ENDED_AT_ONCE);
+        });
     })
 }
 
@@ -150,6 +167,32 @@ pub fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
 pub async fn token_issuer(opened: &Opened) -> Result<TokenIssuer, Failure> {
     let issuer = TokenIssuer::open(&opened.store, &opened.config.audience).await;
     issuer.map_err(|error| Failure::because("the token key cannot be read", &error))
+}
+
+/// How much is done at once. Every connection is an open file, so that there are never more than the process may have, less what the
+/// store and its work need.
+fn bounds(config: &Config) -> Result<Bounds, Failure> {
+    let many = |value: NonZeroU32| usize::try_from(value.get()).unwrap_or(usize::MAX);
+    let files = system::open_files_max().unwrap_or(u64::MAX).saturating_sub(FILES_ELSE);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    if files == 0 {
+        return Err(Failure::usage(format!(
+            "the process may have {FILES_ELSE} open files at most, which leaves none for connections: raise `ulimit -n`"
+        )));
+    }
+    let connections = many(config.connections_max);
+    if connections > files {
+        tracing::warn!(
+            connections = files,
+            "fewer connections than connections_max fit the limit of open files"
+        );
+    }
+    Ok(Bounds {
+        reads: many(config.reads_at_once),
+        writes: many(config.writes_at_once),
+        waits: many(config.waits_at_once),
+        connections: connections.min(files),
+    })
 }
 
 fn rate(config: &Config) -> Result<Rate, Failure> {

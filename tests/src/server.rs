@@ -163,6 +163,17 @@ impl Server {
         self.output.take().expect("once").await.unwrap_or_default()
     }
 
+    /// Asks it to end (SIGTERM), and does not wait.
+    pub async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub async fn ended(mut self) -> Option<i32> {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");
+        ended.expect("waited").code()
+    }
+
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")

@@ -17,6 +17,7 @@ use crate::http::AppState;
 use crate::http::limits::BODY_TIMEOUT;
 use crate::http::wait;
 use crate::problem::{self, Problem};
+use crate::work;
 
 /// Where clients authenticate as OAuth 2.0 has it, without a bearer token.
 const CLIENT_PATHS: [&str; 2] = ["/v1/oauth/token", "/v1/oauth/revoke"];
@@ -180,7 +181,7 @@ impl<S: Send + Sync> FromRequest<S> for Json {
         let bytes = arrived(request, state, BODY_TIMEOUT).await?;
         // A long body takes milliseconds to read, which other requests must not wait for.
         let read = if bytes.len() > INLINE_BYTES_MAX {
-            let read = tokio::task::spawn_blocking(move || proofs::jcs::parse(&bytes)).await;
+            let read = work::compute(move || proofs::jcs::parse(&bytes)).await;
             read.map_err(|error| Problem::internal(&error))?
         } else {
             proofs::jcs::parse(&bytes)

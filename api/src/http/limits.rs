@@ -1,17 +1,16 @@
 //! Bounds of requests, and the rate limit.
 
-use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::auth::Caller;
+use super::admission::Client;
 use crate::http::AppState;
 use crate::problem::{self, Problem};
 
@@ -51,15 +50,6 @@ pub struct Limiter {
     seen: AtomicU64,
 }
 
-/// Whose requests are counted together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Client {
-    /// Issuer and subject of a token that was verified; an unverified one would let anyone be a new client at will.
-    Token(String),
-    /// Everyone else at this address. A proxy in front is one client, and must limit its own.
-    Address(Option<IpAddr>),
-}
-
 impl Limiter {
     /// With nobody counted yet.
     pub fn new(rate: Rate) -> Self {
@@ -81,13 +71,7 @@ impl Limiter {
 
 /// Middleware: lets a request through while its client is within its rate. Runs after the token was checked.
 pub async fn limit_rate(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let client = match request.extensions().get::<Caller>() {
-        Some(caller) => Client::Token(caller.client.clone()),
-        None => {
-            Client::Address(request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()))
-        }
-    };
-    match state.limiter().check(&client) {
+    match state.limiter().check(&Client::of(&request)) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }

@@ -1,6 +1,7 @@
-//! What all endpoints share: state, who acts, extraction, limits, pages of lists, observation.
+//! What all endpoints share: state, admission, who acts, extraction, limits, pages of lists, observation.
 
 pub mod acting;
+pub mod admission;
 pub mod conditions;
 pub mod extract;
 pub mod limits;

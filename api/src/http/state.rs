@@ -1,11 +1,13 @@
 //! What handlers stand on. Cheap to clone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use eventstore::Store;
 use projections::Handle;
 use proofs::slug::Slug;
 
+use super::admission::{Admission, Bounds};
 use super::limits::{Limiter, Rate};
 use crate::access;
 use crate::auth::{Authenticator, Caller, TokenIssuer};
@@ -31,6 +33,8 @@ pub struct StateParts {
     pub token_issuer: TokenIssuer,
     /// How many requests a client may make.
     pub rate: Rate,
+    /// How much is done at once.
+    pub bounds: Bounds,
     /// How feeds behave.
     pub feeds: feeds::Settings,
     /// How webhooks behave.
@@ -46,10 +50,12 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     parts: StateParts,
     limiter: Limiter,
+    admission: Admission,
     metrics: Metrics,
     feeds: Feeds,
     sent: Arc<webhooks::Sent>,
     statistics: statistics::Tables,
+    ending: AtomicBool,
     proactive: OnceLock<proactive::Handle>,
     witnesses: OnceLock<Witnesses>,
     withholding: OnceLock<Withholding>,
@@ -59,16 +65,19 @@ impl AppState {
     /// From its parts.
     pub fn new(parts: StateParts) -> Self {
         let limiter = Limiter::new(parts.rate);
+        let admission = Admission::new(parts.bounds);
         let metrics = Metrics::new();
         let feeds = Feeds::new(parts.registry.clone(), parts.feeds);
         let statistics = statistics::Tables::new(parts.statistics);
         Self(Arc::new(Inner {
             parts,
             limiter,
+            admission,
             metrics,
             feeds,
             sent: Arc::default(),
             statistics,
+            ending: AtomicBool::new(false),
             proactive: OnceLock::new(),
             witnesses: OnceLock::new(),
             withholding: OnceLock::new(),
@@ -144,6 +153,21 @@ impl AppState {
     /// Counts requests.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter
+    }
+
+    /// The server was told to stop: it is not ready any more.
+    pub fn end(&self) {
+        self.0.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was.
+    pub fn ending(&self) -> bool {
+        self.0.ending.load(Ordering::Relaxed)
+    }
+
+    /// How much is done at once, and for whom.
+    pub fn admission(&self) -> &Admission {
+        &self.0.admission
     }
 
     /// What is measured.

@@ -9,7 +9,7 @@ use super::limits::WAIT_TIMEOUT;
 use crate::problem::Problem;
 
 /// The header's name.
-const HEADER: &str = "wait-for";
+pub const HEADER: &str = "wait-for";
 /// The parameter's name, which any address takes.
 pub const PARAMETER: &str = "wait_for";
 

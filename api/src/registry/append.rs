@@ -8,6 +8,7 @@ use domain::definitions::InForce;
 use domain::platform::{DEPARTMENTS, REGISTERS, TRIGGERS};
 use eventstore::{AppendError, Appended, Guard, Idempotency, NewEntry, StoredEntry, Submission, Withhold};
 use proofs::slug::Slug;
+use tokio::task::JoinError;
 use uuid::Uuid;
 
 use super::decide::{Decided, Ground, Parsed, decide};
@@ -15,11 +16,16 @@ use super::digest;
 use super::entries::Folded;
 use super::knowledge::{Knowledge, KnowledgeError};
 use super::refusal::{Reason, Refusal};
-use super::request::{AppendRequest, ENTRIES_MAX, EntryRequest, IDEMPOTENCY_KEY_BYTES_MAX, Outcome};
+use super::request::{
+    AppendRequest, BODY_BYTES_MAX, ENTRIES_MAX, EntryRequest, IDEMPOTENCY_KEY_BYTES_MAX, Outcome,
+};
 use super::{Registry, sign};
+use crate::work;
 
 /// Longer lists are read and decided off the async threads: 8 signatures take about half a millisecond.
 const INLINE_ENTRIES_MAX: usize = 8;
+/// And so are longer bodies: 64 KiB take about half a millisecond to put into canonical form.
+const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Each further attempt means that a record moved between decision and commit; someone who loses so often in a row is told so.
 const ATTEMPTS_MAX: usize = 6;
 
@@ -48,7 +54,17 @@ impl Registry {
             return Err(Reason::Count.into());
         }
         let entries = std::mem::take(&mut request.entries);
-        let (entries, idempotency) = self.read(&request, entries).await?;
+        // Before anything is done with a body that is too long whatever is in it.
+        let mut bytes = 0;
+        for (at, entry) in entries.iter().enumerate() {
+            let more = entry.body_bytes_least();
+            if more > BODY_BYTES_MAX {
+                return Err(Reason::BodyTooLarge.at(at));
+            }
+            bytes += more;
+        }
+        let long = entries.len() > INLINE_ENTRIES_MAX || bytes > INLINE_BYTES_MAX;
+        let (entries, idempotency) = self.read(&request, entries, long).await?;
         if let Some(idempotency) = &idempotency {
             // Asked before any rule is: what was appended once is answered again, though its record has moved on.
             if let Some(appended) = self.store().replayed(idempotency).await.map_err(known)? {
@@ -58,7 +74,7 @@ impl Registry {
         let entries = Arc::new(entries);
         let mut knowledge = self.knowledge();
         for _ in 0..ATTEMPTS_MAX {
-            match self.attempt(&request, &entries, &knowledge, idempotency.as_ref()).await {
+            match self.attempt(&request, &entries, &knowledge, idempotency.as_ref(), long).await {
                 Ok(outcomes) => {
                     self.take_in(&request.register).await;
                     return Ok(outcomes);
@@ -94,6 +110,7 @@ impl Registry {
         &self,
         request: &AppendRequest,
         entries: Vec<EntryRequest>,
+        long: bool,
     ) -> Result<(Vec<Parsed>, Option<Idempotency>), Refusal> {
         let key = request.idempotency_key.clone();
         let visible = |key: &String| {
@@ -107,7 +124,6 @@ impl Registry {
         let entries = self.complete(&request.register, entries).await?;
         let register = request.register.clone();
         let new_records: Vec<Uuid> = entries.iter().map(|_| sign::new_uuid(self.store())).collect();
-        let many = entries.len() > INLINE_ENTRIES_MAX;
         let read = move || {
             let mut parsed = Vec::with_capacity(entries.len());
             for ((at, entry), new_record) in entries.into_iter().enumerate().zip(new_records) {
@@ -121,7 +137,7 @@ impl Registry {
             });
             Ok::<_, Refusal>((parsed, digest))
         };
-        let (parsed, digest) = off_async(many, read).await??;
+        let (parsed, digest) = off_async(long, read).await??;
         let idempotency = match (key, digest) {
             (Some(key), Some(digest)) => {
                 let digest = digest.map_err(|error| Reason::Statement(error.to_string()))?;
@@ -138,6 +154,7 @@ impl Registry {
         entries: &Arc<Vec<Parsed>>,
         knowledge: &Arc<Knowledge>,
         idempotency: Option<&Idempotency>,
+        long: bool,
     ) -> Result<Vec<Outcome>, Attempt> {
         let (in_force, guards) = ground(request, knowledge)?;
         let records = self.load(entries, knowledge).await?;
@@ -151,8 +168,8 @@ impl Registry {
         let opens = self.new_logs(&request.register, entries, knowledge).await?;
         let deciding = Arc::clone(entries);
         // Compiling a rule takes milliseconds.
-        let many = entries.len() > INLINE_ENTRIES_MAX || request.register == *TRIGGERS;
-        let decided = off_async(many, move || decide(&ground, &deciding, records)).await??;
+        let long = long || request.register == *TRIGGERS;
+        let decided = off_async(long, move || decide(&ground, &deciding, records)).await??;
         self.check_persons(&request.register, entries, knowledge).await?;
         self.check_rules(&request.register, entries, knowledge).await?;
         let rekeys = self.rekeys(&request.register, entries, knowledge).await?;
@@ -226,7 +243,7 @@ impl Registry {
             return sign::all(self.store(), entries, decided, key.as_deref());
         }
         let (store, entries, decided) = (self.store().clone(), Arc::clone(entries), decided.to_vec());
-        off_async(true, move || sign::all(&store, &entries, &decided, key.as_deref())).await?
+        ended(work::call(move || sign::all(&store, &entries, &decided, key.as_deref())).await)?
     }
 
     /// What became of entries that were appended before, read back from the journal.
@@ -329,9 +346,11 @@ pub(super) async fn off_async<T: Send + 'static>(
     if !long {
         return Ok(work());
     }
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Reason::Corrupt("a task that decides on entries has ended".to_owned()).into())
+    ended(work::compute(work).await)
+}
+
+fn ended<T>(done: Result<T, JoinError>) -> Result<T, Refusal> {
+    done.map_err(|_| Reason::Corrupt("a task that decides on entries has ended".to_owned()).into())
 }
 
 impl From<KnowledgeError> for Refusal {

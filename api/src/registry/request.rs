@@ -79,6 +79,42 @@ pub enum EntryRequest {
     },
 }
 
+impl EntryRequest {
+    /// How many bytes its body has at least in canonical form. Counted no further than to know that it is too long.
+    pub(super) fn body_bytes_least(&self) -> usize {
+        let (Self::Signed { body, .. } | Self::Platform { body, .. }) = self;
+        let mut bytes = 0;
+        count(body, &mut bytes);
+        bytes
+    }
+}
+
+/// Quotes, colons, commas and brackets count; escapes do not, nor how numbers are written.
+fn count(value: &Value, bytes: &mut usize) {
+    if *bytes > BODY_BYTES_MAX {
+        return;
+    }
+    *bytes += match value {
+        Value::Bool(false) => 5,
+        Value::Null | Value::Bool(true) => 4,
+        Value::Number(_) => 1,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => {
+            for item in items {
+                count(item, bytes);
+            }
+            items.len().saturating_sub(1) + 2
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                *bytes += name.len() + 3;
+                count(member, bytes);
+            }
+            members.len().saturating_sub(1) + 2
+        }
+    };
+}
+
 /// What became of one entry.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -110,4 +146,50 @@ pub struct Bootstrap {
     pub registers: Value,
     /// The definition of `departments`, as in `fixtures/registers/departments.json`.
     pub departments: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn least(body: Value) -> usize {
+        let entry_type = "issued".parse().expect("a type");
+        EntryRequest::Platform { record: None, version: None, entry_type, effective_at: None, body }
+            .body_bytes_least()
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            ".{0,9}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(".{0,4}", inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_is_taken_for_longer_than_it_is(body in value()) {
+            let canonical = proofs::jcs::canonical(&body).expect("it has a canonical form");
+            prop_assert!(least(body) <= canonical.len());
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_too_long_is_known_without_its_canonical_form() {
+        let exact = json!({ "text": ["abc", true, null, 7], "more": {} });
+        assert_eq!(least(exact.clone()), exact.to_string().len());
+        assert!(least(json!("x".repeat(BODY_BYTES_MAX))) > BODY_BYTES_MAX);
+        assert!(least(json!(vec![0; 1 << 20])) > BODY_BYTES_MAX);
+    }
 }

@@ -67,6 +67,9 @@ pub async fn get_live() -> Json<Health> {
 #[utoipa::path(get, path = "/health/ready", operation_id = "getReady", tag = "Service",
     responses((status = 200, description = "It can", body = Health), (status = 503, description = "It cannot", body = Health)))]
 pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
+    if state.ending() {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health::of("the server is ending")));
+    }
     if let Err(error) = state.store().position().await {
         tracing::warn!(error = %error, "the database does not answer");
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Health::of("the database does not answer")));

@@ -26,6 +26,7 @@ pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoRespo
     let mut text = state.metrics().text();
     // Writing to a String cannot fail.
     let _ = appender(&mut text, &state);
+    let _ = crate::http::admission::metrics::write(&mut text, state.admission());
     let _ = projection(&mut text, &statuses, &state);
     let _ = registers(&mut text, &logs);
     let _ = crate::feeds::metrics::write(&mut text, &state, messages);

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::limits::{REQUEST_BYTES_MAX, limit_rate, limit_time};
-use crate::http::{AppState, extract, mirror, observe};
+use crate::http::{AppState, admission, extract, mirror, observe};
 use crate::pages;
 use crate::problem::{self, Problem};
 
@@ -52,6 +52,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), mirror::refuse_writes))
         .layer(from_fn_with_state(state.clone(), extract::officials_in_office))
         .layer(from_fn(extract::third_parties_by_consent))
+        .layer(from_fn_with_state(state.clone(), admission::admit))
         .layer(from_fn_with_state(state.clone(), limit_rate))
         .layer(from_fn_with_state(state.clone(), extract::authenticate))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))

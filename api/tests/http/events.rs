@@ -319,7 +319,7 @@ async fn a_connection_that_is_not_read_is_cut() {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
-        let serving = tokio::spawn(api::serve(listener, world.state.clone(), shutdown));
+        let serving = tokio::spawn(api::serve(api::Listening::new(listener), world.state.clone(), shutdown));
         let mut stream = connect(address, &world.token(Who::System).expect("a token")).await;
         while world.state.feeds().streams() == 0 {
             tokio::task::yield_now().await;
@@ -372,7 +372,7 @@ async fn streams_end_with_the_server() {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
-        let serving = tokio::spawn(api::serve(listener, world.state.clone(), shutdown));
+        let serving = tokio::spawn(api::serve(api::Listening::new(listener), world.state.clone(), shutdown));
         let mut stream = connect(address, &world.token(Who::Citizen).expect("a token")).await;
         let mut text = String::new();
         while !text.contains("retry:") {

@@ -20,6 +20,7 @@ mod issuers;
 mod keys;
 mod notifications;
 mod oauth;
+mod overload;
 mod past;
 mod past_model;
 mod people;

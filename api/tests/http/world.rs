@@ -128,8 +128,18 @@ impl World {
     pub async fn both_with(feeds: api::feeds::Settings, webhooks: api::webhooks::Settings) -> [Self; 2] {
         let [sqlite, postgres] = Database::both().await;
         [
-            Self::made(sqlite, &[], 10_000, feeds, webhooks, false).await,
-            Self::made(postgres, &[], 10_000, feeds, webhooks, false).await,
+            Self::made(sqlite, &[], 10_000, api::Bounds::default(), feeds, webhooks, false).await,
+            Self::made(postgres, &[], 10_000, api::Bounds::default(), feeds, webhooks, false).await,
+        ]
+    }
+
+    /// On each kind of store, with so much done at once.
+    pub async fn both_bounded(bounds: api::Bounds) -> [Self; 2] {
+        let [sqlite, postgres] = Database::both().await;
+        let (feeds, webhooks) = (api::feeds::Settings::default(), api::webhooks::Settings::default());
+        [
+            Self::made(sqlite, &[], 10_000, bounds, feeds, webhooks, false).await,
+            Self::made(postgres, &[], 10_000, bounds, feeds, webhooks, false).await,
         ]
     }
 
@@ -138,20 +148,21 @@ impl World {
         let [sqlite, postgres] = Database::both().await;
         let (feeds, webhooks) = (api::feeds::Settings::default(), api::webhooks::Settings::default());
         [
-            Self::made(sqlite, &[], 10_000, feeds, webhooks, true).await,
-            Self::made(postgres, &[], 10_000, feeds, webhooks, true).await,
+            Self::made(sqlite, &[], 10_000, api::Bounds::default(), feeds, webhooks, true).await,
+            Self::made(postgres, &[], 10_000, api::Bounds::default(), feeds, webhooks, true).await,
         ]
     }
 
     pub async fn new(database: Database, issuers: &[IssuerConfig], burst: u32) -> Self {
         let (feeds, webhooks) = (api::feeds::Settings::default(), api::webhooks::Settings::default());
-        Self::made(database, issuers, burst, feeds, webhooks, false).await
+        Self::made(database, issuers, burst, api::Bounds::default(), feeds, webhooks, false).await
     }
 
     async fn made(
         database: Database,
         issuers: &[IssuerConfig],
         burst: u32,
+        bounds: api::Bounds,
         feeds: api::feeds::Settings,
         webhooks: api::webhooks::Settings,
         witnessed: bool,
@@ -169,6 +180,7 @@ impl World {
             authenticator,
             token_issuer: tokens.clone(),
             rate: Rate { per_second: NonZeroU32::MIN, burst: rate },
+            bounds,
             feeds,
             webhooks,
             statistics: api::statistics::Settings::default(),
@@ -204,6 +216,7 @@ impl World {
             authenticator,
             token_issuer: tokens,
             rate: Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN },
+            bounds: api::Bounds::default(),
             feeds: self.state.feeds().settings(),
             webhooks: self.state.webhooks(),
             statistics: api::statistics::Settings::default(),

@@ -165,7 +165,7 @@ async fn serve(listen: SocketAddr, identity: &Identity, data: &Data) -> Result<(
     line(&format!("witness {}\nlistening on http://{address}", cosigner.verifier()));
     let now = Arc::new(|| SystemClock.now());
     let router = witness::router(witness::Witness::new(store.clone(), cosigner, now));
-    api::serve_router(listener, router, shutdown).await;
+    api::serve_router(api::Listening::new(listener), router, shutdown).await;
     store.close().await;
     Ok(())
 }
