@@ -9,14 +9,15 @@ use crate::args;
 use crate::error::StoreError;
 use crate::model::LogHead;
 use crate::sql::{Db, Row};
-use crate::store::{SHARD, Store};
+use crate::store::Store;
 
 /// The columns that [`read`] wants.
-pub(crate) const COLUMNS: &str = "register, size, root, frontier, checkpoint, recorded_at, vkey, older_vkeys";
+pub(crate) const COLUMNS: &str = "log.shard, register, size, root, frontier, checkpoint, recorded_at, vkey, older_vkeys";
 
 /// A head with what the appender needs beside it.
 pub(crate) struct Head {
     pub log: LogHead,
+    pub shard: i64,
     pub frontier: Frontier,
 }
 
@@ -42,7 +43,7 @@ pub(crate) fn read(row: &Row) -> Result<Head, StoreError> {
         older_keys,
         register: register.clone(),
     };
-    Ok(Head { log, frontier })
+    Ok(Head { log, shard: row.int("shard").map_err(corrupt)?, frontier })
 }
 
 /// Keys have no space in them.
@@ -56,15 +57,15 @@ pub(crate) fn older_text(keys: &[VerifierKey]) -> String {
 }
 
 pub(crate) async fn all(db: &Db) -> Result<Vec<Head>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM log WHERE shard = $1 ORDER BY register");
-    db.fetch_all(&sql, args![SHARD]).await?.iter().map(read).collect()
+    let sql = format!("SELECT {COLUMNS} FROM log ORDER BY register");
+    db.fetch_all(&sql, vec![]).await?.iter().map(read).collect()
 }
 
 impl Store {
     /// The head of a register's log.
     pub async fn log(&self, register: &Slug) -> Result<Option<LogHead>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM log WHERE shard = $1 AND register = $2");
-        let row = self.db().fetch_optional(&sql, args![SHARD, register]).await?;
+        let sql = format!("SELECT {COLUMNS} FROM log WHERE register = $1");
+        let row = self.db().fetch_optional(&sql, args![register]).await?;
         row.map(|row| Ok(read(&row)?.log)).transpose()
     }
 

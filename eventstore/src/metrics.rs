@@ -56,6 +56,7 @@ pub struct AppendMetrics {
     pub(crate) refused: AtomicU64,
     pub(crate) overloaded: AtomicU64,
     pub(crate) failed_batches: AtomicU64,
+    pub(crate) decided_again: AtomicU64,
     pub(crate) waiting: AtomicU64,
     pub(crate) latency_micros: Histogram,
     pub(crate) batch_entries: Histogram,
@@ -68,6 +69,7 @@ impl AppendMetrics {
             refused: AtomicU64::new(0),
             overloaded: AtomicU64::new(0),
             failed_batches: AtomicU64::new(0),
+            decided_again: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             latency_micros: Histogram::new(&LATENCY_BOUNDS_MICROS),
             batch_entries: Histogram::new(&BATCH_BOUNDS),
@@ -97,6 +99,11 @@ impl AppendMetrics {
     /// Batches that failed as a whole.
     pub fn failed_batches(&self) -> u64 {
         self.failed_batches.load(Ordering::Relaxed)
+    }
+
+    /// Batches that were decided twice, since another shard's came between and changed what they rest on, or was stamped later.
+    pub fn decided_again(&self) -> u64 {
+        self.decided_again.load(Ordering::Relaxed)
     }
 
     /// Entries that wait to be appended now.

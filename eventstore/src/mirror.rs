@@ -16,14 +16,15 @@ use proofs::note::VerifierKey;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 
-use crate::appender::{Accepted, Decided, Touched, filled, write};
+use crate::appender::{Accepted, Decided, Head, Touched, filled, lock_journal, write};
 use crate::args;
 use crate::error::StoreError;
 use crate::heads;
 use crate::listen;
 use crate::model::Withhold;
-use crate::sql::{Col, Dialect, JsonRows, Tx, rows};
-use crate::store::{BATCH_ENTRIES_MAX, SHARD, Store};
+use crate::sql::{Col, JsonRows, Tx, rows};
+use crate::shards::FIRST;
+use crate::store::{BATCH_ENTRIES_MAX, Store};
 
 /// Bytes of bodies that are written together at most, beside one more body.
 const BATCH_BYTES_MAX: usize = 16 << 20;
@@ -127,6 +128,7 @@ pub enum MirrorError {
 
 /// A log that is being taken over.
 struct Growing {
+    shard: i64,
     key: VerifierKey,
     older_keys: Vec<VerifierKey>,
     note: String,
@@ -144,6 +146,7 @@ pub struct Mirroring<'a> {
     logs: BTreeMap<Slug, Growing>,
     position: u64,
     recorded_at: Timestamp,
+    shards: i64,
     waiting: Vec<Accepted>,
     waiting_bytes: usize,
     withholds: Vec<Withhold>,
@@ -154,20 +157,13 @@ impl Store {
     /// Begins to take these registers over. Nobody else does at the same time.
     pub async fn mirror(&self, logs: Vec<MirroredLog>) -> Result<Mirroring<'_>, MirrorError> {
         let mut tx = self.db().begin().await?;
-        let lock = match tx.dialect() {
-            Dialect::Sqlite => "SELECT position, recorded_at FROM shard WHERE shard = $1",
-            Dialect::Postgres => "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE",
-        };
-        let row = tx.fetch_optional(lock, args![SHARD]).await?;
-        let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
-        let named = |error: StoreError| error.at("shard", || SHARD.to_string());
-        let position = row.uint("position").map_err(named)?;
-        let recorded_at = row.time("recorded_at").map_err(named)?;
+        let Head { position, recorded_at, shards } = lock_journal(&mut tx).await?;
         claim(&mut tx, self.log_name(), position).await?;
+        let places = self.shards().find(&mut tx, logs.iter().map(|log| &log.register).collect(), shards).await?;
         let mut growing = BTreeMap::new();
         for log in logs {
             let register = log.register.clone();
-            let begun = begin(&mut tx, self.origin(&register), log).await?;
+            let begun = begin(&mut tx, self.origin(&register), log, places.get(&register).copied()).await?;
             growing.insert(register, begun);
         }
         let (waiting, numbers) = (Vec::new(), JsonRows::new());
@@ -177,6 +173,7 @@ impl Store {
             logs: growing,
             position,
             recorded_at,
+            shards,
             waiting,
             waiting_bytes: 0,
             withholds: Vec::new(),
@@ -200,7 +197,13 @@ async fn claim(tx: &mut Tx, log_name: &str, position: u64) -> Result<(), MirrorE
 }
 
 /// Opens a log's checkpoint, and the log itself where the mirror has none.
-async fn begin(tx: &mut Tx, origin: String, log: MirroredLog) -> Result<Growing, MirrorError> {
+async fn begin(
+    tx: &mut Tx,
+    origin: String,
+    log: MirroredLog,
+    shard: Option<i64>,
+) -> Result<Growing, MirrorError> {
+    let shard = shard.unwrap_or(FIRST);
     let MirroredLog { register, keys, checkpoint: note } = log;
     let wrong = |why: String| MirrorError::Checkpoint { register: register.clone(), why };
     let (key, older_keys) =
@@ -213,8 +216,8 @@ async fn begin(tx: &mut Tx, origin: String, log: MirroredLog) -> Result<Growing,
     if target.origin != origin {
         return Err(wrong(format!("it is of {}, not of {origin}", target.origin)));
     }
-    let read = format!("SELECT {} FROM log WHERE shard = $1 AND register = $2", heads::COLUMNS);
-    let (before, recorded_at) = if let Some(row) = tx.fetch_optional(&read, args![SHARD, &register]).await? {
+    let read = format!("SELECT {} FROM log WHERE log.shard = $1 AND register = $2", heads::COLUMNS);
+    let (before, recorded_at) = if let Some(row) = tx.fetch_optional(&read, args![shard, &register]).await? {
         let head = heads::read(&row)?.log;
         ((head.size, head.root), head.recorded_at)
     } else {
@@ -222,7 +225,7 @@ async fn begin(tx: &mut Tx, origin: String, log: MirroredLog) -> Result<Growing,
             "INSERT INTO log (shard, register, size, root, frontier, checkpoint, recorded_at, kid, vkey)
             VALUES ($1, $2, 0, $3, $4, '', NULL, $5, $6)";
         let peaks = Vec::<u8>::new();
-        let arguments = args![SHARD, &register, EMPTY_ROOT, peaks, &key.key().kid(), key.to_string()];
+        let arguments = args![shard, &register, EMPTY_ROOT, peaks, &key.key().kid(), key.to_string()];
         tx.execute(insert, arguments).await?;
         ((0, EMPTY_ROOT), None)
     };
@@ -230,7 +233,7 @@ async fn begin(tx: &mut Tx, origin: String, log: MirroredLog) -> Result<Growing,
         return Err(MirrorError::Older { register, has: before.0, given: target.size });
     }
     let frontier = Frontier::new();
-    Ok(Growing { key, older_keys, note, target, before, frontier, recorded_at })
+    Ok(Growing { shard, key, older_keys, note, target, before, frontier, recorded_at })
 }
 
 impl Mirroring<'_> {
@@ -272,12 +275,12 @@ impl Mirroring<'_> {
             self.withholds.push(Withhold { record, by, versions: entry.withholds });
         }
         if let Some(number) = &entry.number {
-            self.numbers.push(args![&register, number, &statement.record]);
+            self.numbers.push(args![log.shard, &register, number, &statement.record]);
         }
         self.waiting_bytes += entry.body.as_ref().map_or(0, |(body, _)| body.len());
         let (body, salt) = entry.body.unzip();
-        let (position, statement) = (self.position, entry.leaf.statement);
-        self.waiting.push(Accepted { position, index, recorded_at, leaf_hash, statement, body, salt });
+        let (shard, position, statement) = (log.shard, self.position, entry.leaf.statement);
+        self.waiting.push(Accepted { shard, position, index, recorded_at, leaf_hash, statement, body, salt });
         if self.waiting.len() == BATCH_ENTRIES_MAX || self.waiting_bytes > BATCH_BYTES_MAX {
             self.flush().await?;
         }
@@ -299,6 +302,7 @@ impl Mirroring<'_> {
         let touched = new_hashes.into_iter().filter_map(|(register, new_hashes)| {
             let log = self.logs.get(register)?;
             Some(Touched {
+                shard: log.shard,
                 register: register.clone(),
                 opened: false,
                 size_before: log.frontier.size() - new_hashes.len() as u64,
@@ -316,6 +320,7 @@ impl Mirroring<'_> {
             answers: Vec::new(),
             before: self.position - entries.len() as u64,
             position: self.position,
+            shards: self.shards,
             recorded_at: self.recorded_at,
             entries,
             numbers: Vec::new(),
@@ -343,7 +348,7 @@ impl Mirroring<'_> {
             let recorded_at = log.recorded_at.map(Timestamp::millis);
             let (kid, vkey) = (log.key.key().kid(), log.key.to_string());
             let older = heads::older_text(&log.older_keys);
-            self.tx.execute(sql, args![SHARD, register, &log.note, recorded_at, &kid, vkey, older]).await?;
+            self.tx.execute(sql, args![log.shard, register, &log.note, recorded_at, &kid, vkey, older]).await?;
         }
         self.tx.commit().await?;
         listen::raise(self.store.arrived(), self.position);
@@ -356,18 +361,18 @@ async fn claim_numbers(tx: &mut Tx, numbers: JsonRows) -> Result<(), MirrorError
     if numbers.is_empty() {
         return Ok(());
     }
-    let columns = [("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
+    let columns = [("place", Col::Int), ("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
     let claimed = rows(tx.dialect(), "$1", &columns);
     let insert = format!(
-        "INSERT INTO number (shard, register, number, record) SELECT $2, r.register, r.number, r.record FROM {claimed} AS r
+        "INSERT INTO number (shard, register, number, record) SELECT r.place, r.register, r.number, r.record FROM {claimed} AS r
          WHERE true ON CONFLICT (shard, register, number) DO NOTHING"
     );
-    tx.execute(&insert, args![numbers.clone(), SHARD]).await?;
+    tx.execute(&insert, args![numbers.clone()]).await?;
     let held = format!(
         "SELECT 1 AS held FROM {claimed} AS r CROSS JOIN number n
-         WHERE n.shard = $2 AND n.register = r.register AND n.number = r.number AND n.record <> r.record LIMIT 1"
+         WHERE n.shard = r.place AND n.register = r.register AND n.number = r.number AND n.record <> r.record LIMIT 1"
     );
-    match tx.fetch_optional(&held, args![numbers, SHARD]).await? {
+    match tx.fetch_optional(&held, args![numbers]).await? {
         Some(_) => Err(MirrorError::Number),
         None => Ok(()),
     }

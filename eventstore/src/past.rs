@@ -1,5 +1,5 @@
 //! The journal as of a time. Times of recording never go back along the positions, nor along a register's leaves: whoever
-//! appends holds the shard's head, and takes the later of its own clock and the last entry's time. So the entries recorded by
+//! appends holds the journal's head, and takes the later of its own clock and the last entry's time. So the entries recorded by
 //! some moment are the first so many, which are found by halving, without an index of times.
 
 use proofs::hash::Hash;
@@ -10,7 +10,8 @@ use proofs::time::Timestamp;
 use crate::args;
 use crate::error::StoreError;
 use crate::sql::Row;
-use crate::store::{SHARD, Store};
+use crate::shards;
+use crate::store::Store;
 
 /// Where an entry stands, as its row says without its statement being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,9 @@ pub struct Placed {
 impl Store {
     /// Where the entry at a position stands, also when the entry itself cannot be read.
     pub async fn placed(&self, position: u64) -> Result<Option<Placed>, StoreError> {
-        let sql = "SELECT register, leaf_index, recorded_at FROM entry WHERE shard = $1 AND position = $2";
-        let row = self.db().fetch_optional(sql, args![SHARD, position]).await?;
+        let of_any = shards::any(self.db().dialect());
+        let sql = format!("SELECT register, leaf_index, recorded_at FROM entry WHERE shard {of_any} AND position = $1");
+        let row = self.db().fetch_optional(&sql, args![position]).await?;
         let of = |row: &Row| {
             Ok(Placed {
                 register: row.parse("register")?,
@@ -42,11 +44,12 @@ impl Store {
     /// The position of the last entry recorded by a moment; 0 when there was none.
     pub async fn position_at(&self, recorded: Timestamp) -> Result<u64, StoreError> {
         let (mut known, mut last) = (0, self.position().await?);
+        let of_any = shards::any(self.db().dialect());
+        let sql = format!("SELECT recorded_at FROM entry WHERE shard {of_any} AND position = $1");
         // At most 63 look-ups by the primary key.
         while known < last {
             let middle = known + (last - known).div_ceil(2);
-            let sql = "SELECT recorded_at FROM entry WHERE shard = $1 AND position = $2";
-            let row = self.db().fetch_optional(sql, args![SHARD, middle]).await?;
+            let row = self.db().fetch_optional(&sql, args![middle]).await?;
             let row = row.ok_or_else(|| {
                 StoreError::corrupt("entry", "position", middle, "no entry, but later ones")
             })?;
@@ -59,11 +62,12 @@ impl Store {
     /// How many entries a register had at a moment; nothing when there is no such register.
     pub async fn size_at(&self, register: &Slug, recorded: Timestamp) -> Result<Option<u64>, StoreError> {
         let Some(log) = self.log(register).await? else { return Ok(None) };
+        let Some(shard) = self.shard_of(register).await? else { return Ok(None) };
         let (mut size, mut most) = (0, log.size);
         while size < most {
             let middle = size + (most - size).div_ceil(2);
             let sql = "SELECT recorded_at FROM entry WHERE shard = $1 AND register = $2 AND leaf_index = $3";
-            let row = self.db().fetch_optional(sql, args![SHARD, register, middle - 1]).await?;
+            let row = self.db().fetch_optional(sql, args![shard, register, middle - 1]).await?;
             let key = || format!("{register}/{}", middle - 1);
             let row = row.ok_or_else(|| {
                 StoreError::corrupt("entry", "leaf_index", key(), "no entry, but later ones")

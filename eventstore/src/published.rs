@@ -11,7 +11,7 @@ use proofs::slug::Slug;
 use crate::args;
 use crate::error::StoreError;
 use crate::sql::Row;
-use crate::store::{SHARD, Store};
+use crate::store::Store;
 
 const COLUMNS: &str = "register, size, root, note";
 
@@ -40,14 +40,15 @@ impl Store {
                 note: log.checkpoint,
             }));
         }
+        let Some(shard) = self.shard_of(register).await? else { return Ok(None) };
         let sql = format!("SELECT {COLUMNS} FROM published WHERE shard = $1 AND register = $2");
-        self.db().fetch_optional(&sql, args![SHARD, register]).await?.as_ref().map(read).transpose()
+        self.db().fetch_optional(&sql, args![shard, register]).await?.as_ref().map(read).transpose()
     }
 
     /// What was published through witnesses, by register.
     pub async fn all_published(&self) -> Result<BTreeMap<Slug, Published>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM published WHERE shard = $1");
-        let rows = self.db().fetch_all(&sql, args![SHARD]).await?;
+        let sql = format!("SELECT {COLUMNS} FROM published");
+        let rows = self.db().fetch_all(&sql, vec![]).await?;
         rows.iter().map(|row| read(row).map(|shown| (shown.register.clone(), shown))).collect()
     }
 
@@ -68,9 +69,10 @@ impl Store {
             WHERE published.size < excluded.size
                 OR (published.size = excluded.size AND published.root = excluded.root
                     AND published.cosignatures <= excluded.cosignatures)";
+        let Some(shard) = self.shard_of(register).await? else { return Ok(false) };
         let mut tx = self.db().begin().await?;
         let arguments = args![
-            SHARD,
+            shard,
             register,
             checkpoint.size,
             checkpoint.root,

@@ -1,4 +1,4 @@
-//! Reading entries. Since whoever appends holds the shard's head, entries become visible in the order of their positions,
+//! Reading entries. Since whoever appends holds the journal's head, entries become visible in the order of their positions,
 //! without gaps, and one statement sees a prefix of that order.
 
 use proofs::body::{Salt, digest};
@@ -11,7 +11,8 @@ use crate::args;
 use crate::error::StoreError;
 use crate::model::StoredEntry;
 use crate::sql::{Col, Db, JsonRows, Row, rows};
-use crate::store::{SHARD, Store};
+use crate::shards;
+use crate::store::Store;
 
 /// Entries of one read at most: at 2 KiB each, 10 MB.
 pub const READ_ENTRIES_MAX: u32 = 5_000;
@@ -45,21 +46,38 @@ const COLUMNS: &str =
      END AS withheld_by";
 
 pub(crate) async fn position(db: &Db) -> Result<u64, StoreError> {
-    let row = db.fetch_optional("SELECT position FROM shard WHERE shard = $1", args![SHARD]).await?;
-    let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
-    row.uint("position").map_err(|error| error.at("shard", || SHARD.to_string()))
+    let row = db.fetch_optional("SELECT position FROM journal WHERE id = 1", vec![]).await?;
+    let row = row.ok_or_else(|| StoreError::corrupt("journal", "id", 1, "no row"))?;
+    row.uint("position").map_err(|error| error.at("journal", String::new))
 }
 
 impl Store {
     /// Up to `limit` entries after a position, in order, none missing.
     pub async fn read_after(&self, position: u64, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
+        let last = position.saturating_add(u64::from(limit.min(READ_ENTRIES_MAX)));
+        // Positions have no gap, so that a range says how many: each shard gives its part of it, and nothing more is read. The
+        // head comes along, of the same moment, to know that none is missing at the end either.
         let sql = format!(
-            "SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.position > $2 ORDER BY e.position LIMIT $3"
+            "SELECT j.position AS head, {COLUMNS} FROM journal j
+             LEFT JOIN entry e ON e.shard {} AND e.position > $1 AND e.position <= $2 WHERE j.id = 1",
+            shards::any(self.db().dialect())
         );
-        let rows = self.db().fetch_all(&sql, args![SHARD, position, limit.min(READ_ENTRIES_MAX)]).await?;
-        let entries = read_all(&rows)?;
-        for (entry, expected) in entries.iter().zip(position.saturating_add(1)..) {
-            if entry.position != expected {
+        let rows = self.db().fetch_all(&sql, args![position, last]).await?;
+        let first = rows.first().ok_or_else(|| StoreError::corrupt("journal", "id", 1, "no row"))?;
+        let last = last.min(first.uint("head").map_err(|error| error.at("journal", String::new))?);
+        if last <= position {
+            return Ok(Vec::new());
+        }
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if row.opt_int("position").map_err(|error| error.at("entry", String::new))?.is_some() {
+                entries.push(read(row)?);
+            }
+        }
+        entries.sort_unstable_by_key(|entry| entry.position);
+        let mut found = entries.iter().map(|entry| entry.position);
+        for expected in position + 1..=last {
+            if found.next() != Some(expected) {
                 return Err(StoreError::corrupt("entry", "position", expected, "no entry, but later ones"));
             }
         }
@@ -70,11 +88,13 @@ impl Store {
     ///
     /// Looks at [`WAITING_ENTRIES_MAX`] entries at most: beyond that the counts are what is known of the nearest.
     pub async fn waiting_after(&self, position: u64) -> Result<Vec<Waiting>, StoreError> {
-        let sql = "SELECT register, count(*) AS entries, min(recorded_at) AS since
-             FROM (SELECT register, recorded_at FROM entry WHERE shard = $1 AND position > $2
-                   ORDER BY position LIMIT $3) AS waiting
-             GROUP BY register";
-        let rows = self.db().fetch_all(sql, args![SHARD, position, WAITING_ENTRIES_MAX]).await?;
+        let sql = format!(
+            "SELECT register, count(*) AS entries, min(recorded_at) AS since FROM entry
+             WHERE shard {} AND position > $1 AND position <= $2 GROUP BY register",
+            shards::any(self.db().dialect())
+        );
+        let last = position.saturating_add(u64::from(WAITING_ENTRIES_MAX));
+        let rows = self.db().fetch_all(&sql, args![position, last]).await?;
         let read = |row: &Row| -> Result<Waiting, StoreError> {
             let register = row.text("register")?;
             let slug = register.parse();
@@ -94,11 +114,12 @@ impl Store {
         from_index: u64,
         limit: u32,
     ) -> Result<Vec<StoredEntry>, StoreError> {
+        let Some(shard) = self.shard_of(register).await? else { return Ok(Vec::new()) };
         let sql = format!(
             "SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.register = $2 AND e.leaf_index >= $3
              ORDER BY e.leaf_index LIMIT $4"
         );
-        let arguments = args![SHARD, register, from_index, limit.min(READ_ENTRIES_MAX)];
+        let arguments = args![shard, register, from_index, limit.min(READ_ENTRIES_MAX)];
         let entries = read_all(&self.db().fetch_all(&sql, arguments).await?)?;
         for (entry, expected) in entries.iter().zip(from_index..) {
             if entry.index != expected {
@@ -111,10 +132,11 @@ impl Store {
 
     /// How many of a register's first entries have a body, and the bytes of those bodies: what is withheld has none.
     pub async fn bodies_within(&self, register: &Slug, entries: u64) -> Result<Bodies, StoreError> {
+        let Some(shard) = self.shard_of(register).await? else { return Ok(Bodies { bodies: 0, bytes: 0 }) };
         let sql = "SELECT CAST(count(body) AS BIGINT) AS bodies,
                 CAST(COALESCE(sum(octet_length(body)), 0) AS BIGINT) AS bytes
             FROM entry WHERE shard = $1 AND register = $2 AND leaf_index < $3";
-        let row = self.db().fetch_optional(sql, args![SHARD, register, entries]).await?;
+        let row = self.db().fetch_optional(sql, args![shard, register, entries]).await?;
         let row = row.ok_or_else(|| StoreError::corrupt("entry", "body", register, "no answer"))?;
         let named = |error: StoreError| error.at("entry", || register.to_string());
         Ok(Bodies { bodies: row.uint("bodies").map_err(named)?, bytes: row.uint("bytes").map_err(named)? })
@@ -123,6 +145,7 @@ impl Store {
     /// The index of a register's first entry after a position: its size when there is none, nothing when there is no such log.
     /// Within a register positions grow with indexes, so that it is found by halving: 20 look-ups in a million.
     pub async fn index_after(&self, register: &Slug, position: u64) -> Result<Option<u64>, StoreError> {
+        let Some(shard) = self.shard_of(register).await? else { return Ok(None) };
         let sql = "WITH RECURSIVE search (low, high) AS (
                 SELECT CAST(0 AS BIGINT), size FROM log WHERE shard = $1 AND register = $2
                 UNION ALL
@@ -131,15 +154,17 @@ impl Store {
                 FROM search s CROSS JOIN entry e
                 WHERE s.low < s.high AND e.shard = $1 AND e.register = $2 AND e.leaf_index = (s.low + s.high) / 2
             ) SELECT low FROM search WHERE low >= high";
-        let row = self.db().fetch_optional(sql, args![SHARD, register, position]).await?;
+        let row = self.db().fetch_optional(sql, args![shard, register, position]).await?;
         row.map(|row| row.uint("low").map_err(|error| error.at("entry", || register.to_string()))).transpose()
     }
 
     /// The entries of a record by version; none when there is no such record.
     pub async fn read_record(&self, record: Uuid) -> Result<Vec<StoredEntry>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.record = $2 ORDER BY e.version");
-        let entries = read_all(&self.db().fetch_all(&sql, args![SHARD, record]).await?)?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entry e WHERE e.shard {} AND e.record = $1 ORDER BY e.version",
+            shards::any(self.db().dialect())
+        );
+        let entries = read_all(&self.db().fetch_all(&sql, args![record]).await?)?;
         check_versions(&entries)?;
         Ok(entries)
     }
@@ -164,17 +189,19 @@ impl Store {
         }
         // The sign keeps SQLite from the index of positions, which would be walked whole for each record.
         let sql = format!(
-            "SELECT {COLUMNS} FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id
-             AND +e.position <= $3 ORDER BY e.record, e.version",
-            rows(self.db().dialect(), "$1", &[("id", Col::Blob)])
+            "SELECT {COLUMNS} FROM {} AS r CROSS JOIN entry e WHERE e.shard {} AND e.record = r.id
+             AND +e.position <= $2 ORDER BY e.record, e.version",
+            rows(self.db().dialect(), "$1", &[("id", Col::Blob)]),
+            shards::any(self.db().dialect())
         );
-        let entries = read_all(&self.db().fetch_all(&sql, args![wanted, SHARD, position]).await?)?;
+        let entries = read_all(&self.db().fetch_all(&sql, args![wanted, position]).await?)?;
         check_versions(&entries)?;
         Ok(entries)
     }
 
     /// Which of these are records of a register.
     pub async fn records_of(&self, register: &Slug, records: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let Some(shard) = self.shard_of(register).await? else { return Ok(Vec::new()) };
         let mut wanted = JsonRows::new();
         for record in records {
             wanted.push(args![*record]);
@@ -184,17 +211,18 @@ impl Store {
              WHERE e.shard = $2 AND e.record = r.id AND e.version = 1 AND e.register = $3",
             rows(self.db().dialect(), "$1", &[("id", Col::Blob)])
         );
-        let found = self.db().fetch_all(&sql, args![wanted, SHARD, register]).await?;
+        let found = self.db().fetch_all(&sql, args![wanted, shard, register]).await?;
         let read = |row: &Row| row.uuid("record").map_err(|error| error.at("entry", || register.to_string()));
         found.iter().map(read).collect()
     }
 
     /// The entry of a register at an index.
     pub async fn entry(&self, register: &Slug, index: u64) -> Result<Option<StoredEntry>, StoreError> {
+        let Some(shard) = self.shard_of(register).await? else { return Ok(None) };
         let sql = format!(
             "SELECT {COLUMNS} FROM entry e WHERE e.shard = $1 AND e.register = $2 AND e.leaf_index = $3"
         );
-        let row = self.db().fetch_optional(&sql, args![SHARD, register, index]).await?;
+        let row = self.db().fetch_optional(&sql, args![shard, register, index]).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -204,8 +232,9 @@ impl Store {
         if number.contains('\0') {
             return Ok(None);
         }
+        let Some(shard) = self.shard_of(register).await? else { return Ok(None) };
         let sql = "SELECT record FROM number WHERE shard = $1 AND register = $2 AND number = $3";
-        let row = self.db().fetch_optional(sql, args![SHARD, register, number]).await?;
+        let row = self.db().fetch_optional(sql, args![shard, register, number]).await?;
         row.map(|row| row.uuid("record").map_err(|error| error.at("number", || register.to_string())))
             .transpose()
     }
@@ -216,6 +245,7 @@ impl Store {
         register: &Slug,
         numbers: &[&str],
     ) -> Result<Vec<(String, Uuid)>, StoreError> {
+        let Some(shard) = self.shard_of(register).await? else { return Ok(Vec::new()) };
         let mut wanted = JsonRows::new();
         for number in numbers {
             wanted.push(args![*number]);
@@ -225,7 +255,7 @@ impl Store {
              WHERE n.shard = $2 AND n.register = $3 AND n.number = r.number",
             rows(self.db().dialect(), "$1", &[("number", Col::Text)])
         );
-        let found = self.db().fetch_all(&sql, args![wanted, SHARD, register]).await?;
+        let found = self.db().fetch_all(&sql, args![wanted, shard, register]).await?;
         let read = |row: &Row| Ok((row.text("number")?, row.uuid("record")?));
         let named = |error: StoreError| error.at("number", || register.to_string());
         found.iter().map(|row| read(row).map_err(named)).collect()

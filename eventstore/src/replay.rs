@@ -7,7 +7,8 @@ use crate::args;
 use crate::error::{AppendError, StoreError};
 use crate::model::{Appended, Idempotency};
 use crate::sql::Row;
-use crate::store::{SHARD, Store};
+use crate::shards;
+use crate::store::Store;
 
 impl Store {
     /// The entries that this key made before, for this content; none when it was not used.
@@ -16,18 +17,23 @@ impl Store {
         if idempotency.scope.contains('\0') || idempotency.key.contains('\0') {
             return Ok(None);
         }
-        let sql = "SELECT digest, first_position, entries FROM idempotency WHERE shard = $1 AND scope = $2 AND key = $3";
-        let arguments = args![SHARD, idempotency.scope.as_str(), idempotency.key.as_str()];
-        let Some(used) = self.db().fetch_optional(sql, arguments).await? else { return Ok(None) };
+        let of_any = shards::any(self.db().dialect());
+        let sql = format!(
+            "SELECT digest, first_position, entries FROM idempotency WHERE shard {of_any} AND scope = $1 AND key = $2"
+        );
+        let arguments = args![idempotency.scope.as_str(), idempotency.key.as_str()];
+        let Some(used) = self.db().fetch_optional(&sql, arguments).await? else { return Ok(None) };
         let named = |error: StoreError| error.at("idempotency", String::new);
         if used.hash("digest").map_err(named)?.0 != idempotency.digest {
             return Err(AppendError::Idempotency);
         }
         let first = used.uint("first_position").map_err(named)?;
         let count = used.uint("entries").map_err(named)?;
-        let sql = "SELECT position, register, leaf_index, record, version, recorded_at FROM entry
-            WHERE shard = $1 AND position >= $2 AND position < $3 ORDER BY position";
-        let rows = self.db().fetch_all(sql, args![SHARD, first, first + count]).await?;
+        let sql = format!(
+            "SELECT position, register, leaf_index, record, version, recorded_at FROM entry
+             WHERE shard {of_any} AND position >= $1 AND position < $2 ORDER BY position"
+        );
+        let rows = self.db().fetch_all(&sql, args![first, first + count]).await?;
         if rows.len() as u64 != count {
             let error =
                 StoreError::corrupt("idempotency", "entries", first, "the entries it stands for are missing");

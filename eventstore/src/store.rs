@@ -18,17 +18,16 @@ use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
 use crate::seal::{self, MasterKeySource};
 use crate::sql::{Db, Row, Target};
+use crate::shards::{self, Shards};
 use crate::{listen, verify};
 
-/// The shard that everything is in until an installation outgrows one PostgreSQL.
-pub(crate) const SHARD: i64 = 0;
 /// Entries of a batch: enough to spread one commit's cost (a flush, about a millisecond) to about a microsecond an entry, and few
 /// enough that those who came first do not wait for long.
 pub const BATCH_ENTRIES_MAX: usize = 1_024;
 /// Entries that may wait: about a second's work. A queue beyond that helps nobody who waits in it.
 pub const QUEUE_ENTRIES_MAX: usize = 16_384;
 
-/// How long a batch may take. Beyond twice the wait for a connection and the 30 seconds that another server may hold the head:
+/// How long a batch may take. Beyond twice the wait for a connection and the 30 seconds that another server may hold a lock:
 /// a database that says nothing for so long, though nobody closed the connection, is not there any more.
 pub const BATCH_TIMEOUT: Duration = Duration::from_secs(90);
 /// Connections that do not end by then are left behind when the store closes.
@@ -51,6 +50,11 @@ pub struct Options {
     pub master_key: Arc<dyn MasterKeySource>,
     /// Finds keys that devices hold.
     pub holder: Arc<dyn KeyHolder>,
+    /// Shards that there are at least: more are made when the store is opened, and those that there are stay. At most
+    /// [`SHARDS_MAX`](crate::SHARDS_MAX).
+    pub shards: u32,
+    /// Registers that are opened in the first shard, whatever their name: those that are appended to together.
+    pub first_shard: Vec<Slug>,
     /// Entries of a batch at most.
     pub batch_entries_max: usize,
     /// Entries that may wait at most; more are refused as [`AppendError::Overloaded`].
@@ -76,6 +80,8 @@ impl Options {
             witnessed: false,
             master_key,
             holder: Arc::new(NoHolder),
+            shards: 1,
+            first_shard: Vec::new(),
             batch_entries_max: BATCH_ENTRIES_MAX,
             queue_entries_max: QUEUE_ENTRIES_MAX,
             batch_timeout: BATCH_TIMEOUT,
@@ -97,6 +103,7 @@ struct Shared {
     entropy: Arc<dyn Entropy>,
     keyring: Keyring,
     appender: Appender,
+    shards: Arc<Shards>,
     metrics: Arc<AppendMetrics>,
     head: watch::Receiver<u64>,
     publish: Arc<watch::Sender<u64>>,
@@ -105,7 +112,7 @@ struct Shared {
 }
 
 struct Tasks {
-    appending: JoinHandle<()>,
+    appending: Vec<JoinHandle<()>>,
     listening: Option<JoinHandle<()>>,
 }
 
@@ -151,12 +158,14 @@ impl Store {
         options.witnessed &= !claimed.mirror;
         let data_key = seal::open(&db, options.master_key, &options.entropy).await?;
         let keyring = Keyring { data_key, holder: options.holder };
-        verify::heads(&db, &options.log_name).await?;
+        let count = shards::grow(&db, options.shards).await?;
+        let heads = verify::heads(&db, &options.log_name).await?;
+        let shards = Arc::new(Shards::new(options.first_shard, count, &heads));
         let position = crate::reader::position(&db).await?;
         let (publish, head) = watch::channel(position);
         let publish = Arc::new(publish);
         let metrics = Arc::new(AppendMetrics::new());
-        let (appender, appending) = appender::start(appender::Start {
+        let (appender, appending) = appender::start(&appender::Start {
             db: db.clone(),
             target: options.target.clone(),
             log_name: options.log_name.clone(),
@@ -164,6 +173,7 @@ impl Store {
             clock: options.clock.clone(),
             metrics: metrics.clone(),
             publish: Arc::clone(&publish),
+            shards: Arc::clone(&shards),
             batch_entries_max: options.batch_entries_max.max(1),
             queue_entries_max: options.queue_entries_max.max(1),
             batch_timeout: options.batch_timeout,
@@ -183,6 +193,7 @@ impl Store {
             entropy: options.entropy,
             keyring,
             appender,
+            shards,
             metrics,
             head,
             publish,
@@ -203,6 +214,10 @@ impl Store {
     /// The entropy that the store was opened with.
     pub fn entropy(&self) -> &dyn Entropy {
         &*self.0.entropy
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.0.shards
     }
 
     pub(crate) fn keyring(&self) -> &Keyring {
@@ -262,7 +277,9 @@ impl Store {
         self.0.appender.close();
         if let Some(Tasks { appending, listening }) = self.0.tasks.lock().await.take() {
             // A task that panicked has nothing left to close.
-            let _ = appending.await;
+            for appending in appending {
+                let _ = appending.await;
+            }
             if let Some(listening) = listening {
                 listening.abort();
                 let _ = listening.await;

@@ -12,7 +12,7 @@ use proofs::tile::{self, LEVEL_MAX, TILE_HEIGHT, TILE_WIDTH};
 
 use crate::args;
 use crate::error::StoreError;
-use crate::store::{SHARD, Store};
+use crate::store::Store;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -51,9 +51,10 @@ impl Store {
         if width == 0 || width > TILE_WIDTH {
             return Ok(None);
         }
+        let Some(shard) = self.shard_of(register).await? else { return Ok(None) };
         let sql = "SELECT position, recorded_at, statement FROM entry
             WHERE shard = $1 AND register = $2 AND leaf_index >= $3 AND leaf_index < $4 ORDER BY leaf_index";
-        let arguments = args![SHARD, register, start, start.saturating_add(u64::from(width))];
+        let arguments = args![shard, register, start, start.saturating_add(u64::from(width))];
         let rows = self.db().fetch_all(sql, arguments).await?;
         if rows.len() != usize::from(width) {
             return Ok(None);
@@ -117,8 +118,8 @@ impl Store {
     }
 
     async fn size(&self, register: &Slug) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT size FROM log WHERE shard = $1 AND register = $2";
-        let row = self.db().fetch_optional(sql, args![SHARD, register]).await?;
+        let sql = "SELECT size FROM log WHERE register = $1";
+        let row = self.db().fetch_optional(sql, args![register]).await?;
         row.map(|row| row.uint("size").map_err(|error| error.at("log", || register.to_string()))).transpose()
     }
 
@@ -162,9 +163,11 @@ impl Store {
         width: u16,
     ) -> Result<Vec<Hash>, StoreError> {
         let key = || format!("{register}/{level}/{index}");
+        let shard = self.shard_of(register).await?;
+        let shard = shard.ok_or_else(|| StoreError::corrupt("log", "register", register, "no row"))?;
         let sql =
             "SELECT hashes FROM tile WHERE shard = $1 AND register = $2 AND level = $3 AND tile_index = $4";
-        if let Some(row) = self.db().fetch_optional(sql, args![SHARD, register, level, index]).await? {
+        if let Some(row) = self.db().fetch_optional(sql, args![shard, register, level, index]).await? {
             let bytes = row.blob("hashes").map_err(|error| error.at("tile", key))?;
             let mut hashes = tile::tile_decode(&bytes)
                 .map_err(|error| StoreError::corrupt("tile", "hashes", key(), error))?;
@@ -176,12 +179,12 @@ impl Store {
         let rows = if level == 0 {
             let sql = "SELECT leaf_hash AS hash FROM entry
                 WHERE shard = $1 AND register = $2 AND leaf_index >= $3 AND leaf_index < $4 ORDER BY leaf_index";
-            self.db().fetch_all(sql, args![SHARD, register, start, end]).await?
+            self.db().fetch_all(sql, args![shard, register, start, end]).await?
         } else {
             let sql = "SELECT root AS hash FROM tile
                 WHERE shard = $1 AND register = $2 AND level = $3 AND tile_index >= $4 AND tile_index < $5
                 ORDER BY tile_index";
-            self.db().fetch_all(sql, args![SHARD, register, level - 1, start, end]).await?
+            self.db().fetch_all(sql, args![shard, register, level - 1, start, end]).await?
         };
         let table = if level == 0 { "entry" } else { "tile" };
         if rows.len() != usize::from(width) {

@@ -8,12 +8,18 @@ use crate::heads::{self, Head};
 use crate::sql::Db;
 
 /// Checks that each log's stored frontier gives its stored root, and that its checkpoint, under each of its keys, says the same. A store
-/// that fails here must not sign anything more: it would fork a log.
-pub(crate) async fn heads(db: &Db, log_name: &str) -> Result<(), StoreError> {
-    for head in heads::all(db).await? {
-        check(&head, log_name)?;
+/// that fails here must not sign anything more: it would fork a log. Gives the heads.
+pub(crate) async fn heads(db: &Db, log_name: &str) -> Result<Vec<Head>, StoreError> {
+    let heads = heads::all(db).await?;
+    for head in &heads {
+        check(head, log_name)?;
     }
-    Ok(())
+    // They come by register. The appender sees to it; no index does, since one over all shards could not be spread over a cluster.
+    let next = heads.iter().skip(1);
+    if let Some((one, _)) = heads.iter().zip(next).find(|(one, next)| one.log.register == next.log.register) {
+        return Err(StoreError::corrupt("log", "register", &one.log.register, "is in two shards"));
+    }
+    Ok(heads)
 }
 
 fn check(head: &Head, log_name: &str) -> Result<(), StoreError> {

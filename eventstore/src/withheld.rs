@@ -11,7 +11,8 @@ use crate::args;
 use crate::error::StoreError;
 use crate::model::Withhold;
 use crate::sql::{Col, JsonRows, Row, Tx, rows};
-use crate::store::{SHARD, Store};
+use crate::shards;
+use crate::store::Store;
 
 /// Rows of one read at most: a few hundred bytes each.
 pub const WITHHELD_ROWS_MAX: u32 = 10_000;
@@ -55,36 +56,38 @@ impl Store {
     /// all, or more than one read would be needed to know it.
     pub async fn withheld_after(&self, position: u64) -> Result<Vec<Withheld>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM withheld w WHERE w.shard = $1 AND w.by_position > $2
+            "SELECT {COLUMNS} FROM withheld w WHERE w.by_position > $1
              AND w.by_position <= COALESCE((SELECT MAX(f.by_position) FROM (
-                SELECT by_position FROM withheld WHERE shard = $1 AND by_position > $2 ORDER BY by_position LIMIT $3
+                SELECT by_position FROM withheld WHERE by_position > $1 ORDER BY by_position LIMIT $2
              ) AS f), 0)
              ORDER BY w.by_position, w.position"
         );
-        read_all(&self.db().fetch_all(&sql, args![SHARD, position, WITHHELD_ROWS_MAX]).await?)
+        read_all(&self.db().fetch_all(&sql, args![position, WITHHELD_ROWS_MAX]).await?)
     }
 
     /// Bodies that are there though an order withholds them: somebody put them back, or restored part of a backup.
     pub async fn served_though_withheld(&self) -> Result<Vec<Withheld>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM withheld w CROSS JOIN entry e WHERE w.shard = $1 AND e.shard = $1
-             AND e.position = w.position AND e.body IS NOT NULL ORDER BY w.position LIMIT $2"
+            "SELECT {COLUMNS} FROM withheld w CROSS JOIN entry e WHERE e.shard = w.shard
+             AND e.position = w.position AND e.body IS NOT NULL ORDER BY w.position LIMIT $1"
         );
-        read_all(&self.db().fetch_all(&sql, args![SHARD, WITHHELD_ROWS_MAX]).await?)
+        read_all(&self.db().fetch_all(&sql, args![WITHHELD_ROWS_MAX]).await?)
     }
 
     /// Of these places in registers, those that have an entry.
     pub async fn leaves(&self, places: &[(Slug, u64)]) -> Result<Vec<Leaf>, StoreError> {
         let mut wanted = JsonRows::new();
         for (register, index) in places {
-            wanted.push(args![register, *index]);
+            if let Some(shard) = self.shard_of(register).await? {
+                wanted.push(args![shard, register, *index]);
+            }
         }
         let sql = format!(
             "SELECT e.register, e.leaf_index, e.record, e.version, e.leaf_hash,
                 CASE WHEN EXISTS (SELECT 1 FROM withheld w WHERE w.shard = e.shard AND w.position = e.position)
                 THEN 1 ELSE 0 END AS withheld
-             FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.register = r.slug AND e.leaf_index = r.n",
-            rows(self.db().dialect(), "$1", &[("slug", Col::Text), ("n", Col::Int)])
+             FROM {} AS r CROSS JOIN entry e WHERE e.shard = r.place AND e.register = r.slug AND e.leaf_index = r.n",
+            rows(self.db().dialect(), "$1", &[("place", Col::Int), ("slug", Col::Text), ("n", Col::Int)])
         );
         let of = |row: &Row| {
             Ok(Leaf {
@@ -96,23 +99,23 @@ impl Store {
                 withheld: row.int("withheld")? == 1,
             })
         };
-        let found = self.db().fetch_all(&sql, args![wanted, SHARD]).await?;
+        let found = self.db().fetch_all(&sql, args![wanted]).await?;
         found.iter().map(|row| of(row).map_err(|error: StoreError| error.at("entry", String::new))).collect()
     }
 
     /// Position of the last order; 0 when there is none.
     pub async fn last_order(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT COALESCE(MAX(by_position), 0) AS position FROM withheld WHERE shard = $1";
-        let row = self.db().fetch_optional(sql, args![SHARD]).await?;
+        let sql = "SELECT COALESCE(MAX(by_position), 0) AS position FROM withheld";
+        let row = self.db().fetch_optional(sql, vec![]).await?;
         row.map_or(Ok(0), |row| row.uint("position").map_err(|error| error.at("withheld", String::new)))
     }
 
     /// How many bodies are withheld of each register's entries up to a position.
     pub async fn withheld_until(&self, position: u64) -> Result<Vec<(Slug, u64)>, StoreError> {
-        let sql = "SELECT register, COUNT(*) AS bodies FROM withheld WHERE shard = $1 AND by_position <= $2
+        let sql = "SELECT register, COUNT(*) AS bodies FROM withheld WHERE by_position <= $1
              GROUP BY register ORDER BY register";
         let of = |row: &Row| Ok((row.parse("register")?, row.uint("bodies")?));
-        let found = self.db().fetch_all(sql, args![SHARD, position]).await?;
+        let found = self.db().fetch_all(sql, args![position]).await?;
         found
             .iter()
             .map(|row| of(row).map_err(|error: StoreError| error.at("withheld", String::new)))
@@ -170,21 +173,22 @@ pub(crate) async fn withhold(tx: &mut Tx, orders: &[Withhold], before: u64) -> R
         }
     }
     let columns = [("record", Col::Blob), ("version", Col::Int), ("ordered", Col::Int)];
+    let of_any = shards::any(tx.dialect());
     let sql = format!(
         "INSERT INTO withheld (shard, position, register, leaf_index, by_position, by_index)
          SELECT e.shard, e.position, e.register, e.leaf_index, o.position, o.leaf_index
          FROM {} AS r CROSS JOIN entry e CROSS JOIN entry o
-         WHERE e.shard = $2 AND e.record = r.record AND e.version = r.version
-         AND o.shard = $2 AND o.record = r.record AND o.version = r.ordered",
+         WHERE e.shard {of_any} AND e.record = r.record AND e.version = r.version
+         AND o.shard = e.shard AND o.record = r.record AND o.version = r.ordered",
         rows(tx.dialect(), "$1", &columns)
     );
-    let noted = tx.execute(&sql, args![named, SHARD]).await?;
+    let noted = tx.execute(&sql, args![named]).await?;
     if noted != expected {
         let why = format!("{noted} entries found where orders name {expected}");
         return Err(StoreError::corrupt("withheld", "position", before, why));
     }
-    let sql = "SELECT position FROM withheld WHERE shard = $1 AND by_position > $2";
-    let found = tx.fetch_all(sql, args![SHARD, before]).await?;
+    let sql = "SELECT position FROM withheld WHERE by_position > $1";
+    let found = tx.fetch_all(sql, args![before]).await?;
     let read = |row: &Row| row.uint("position").map_err(|error| error.at("withheld", String::new));
     let positions = found.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     remove(tx, positions.into_iter()).await?;
@@ -201,18 +205,21 @@ async fn remove(tx: &mut Tx, positions: impl Iterator<Item = u64>) -> Result<u64
         named.push(args![position]);
     }
     let from = rows(tx.dialect(), "$1", &[("position", Col::Int)]);
+    let of_any = shards::any(tx.dialect());
+    // A key is in a shard of its submission, which need not be that of each of its entries.
     let sql = format!(
-        "UPDATE idempotency SET digest = $3 WHERE shard = $2 AND first_position IN (
-            SELECT (SELECT MAX(i.first_position) FROM idempotency i
-                    WHERE i.shard = $2 AND i.first_position <= r.position AND i.entries > 0) FROM {from} AS r)
+        "UPDATE idempotency SET digest = $2 WHERE (shard, first_position) IN (
+            SELECT s.shard, (SELECT MAX(i.first_position) FROM idempotency i
+                    WHERE i.shard = s.shard AND i.first_position <= r.position AND i.entries > 0)
+            FROM {from} AS r CROSS JOIN shard s)
          AND EXISTS (SELECT 1 FROM {from} AS r WHERE r.position >= first_position AND r.position < first_position + entries)"
     );
-    tx.execute(&sql, args![named.clone(), SHARD, FORGOTTEN.to_vec()]).await?;
+    tx.execute(&sql, args![named.clone(), FORGOTTEN.to_vec()]).await?;
     let sql = format!(
         "UPDATE entry SET body = NULL, salt = NULL
-         WHERE shard = $2 AND body IS NOT NULL AND position IN (SELECT r.position FROM {from} AS r)"
+         WHERE shard {of_any} AND body IS NOT NULL AND position IN (SELECT r.position FROM {from} AS r)"
     );
-    tx.execute(&sql, args![named, SHARD]).await
+    tx.execute(&sql, args![named]).await
 }
 
 fn read_all(rows: &[Row]) -> Result<Vec<Withheld>, StoreError> {

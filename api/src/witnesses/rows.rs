@@ -10,8 +10,8 @@ use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use uuid::Uuid;
 
-/// As the journal's: the one shard there is.
-const SHARD: i64 = 0;
+/// There is one lease, whatever the shards: one server asks the witnesses about all registers.
+const LEASE: i64 = 0;
 
 /// What is wrong with a register, by a witness's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,8 @@ pub struct Said {
 /// What was said of a register, by witness.
 pub async fn said(store: &Store, register: &Slug) -> Result<HashMap<String, Said>, StoreError> {
     let sql = "SELECT witness, size, fault FROM witness_head WHERE shard = $1 AND register = $2";
-    let rows = store.db().fetch_all(sql, args![SHARD, register]).await?;
+    let Some(shard) = store.shard_of(register).await? else { return Ok(HashMap::new()) };
+    let rows = store.db().fetch_all(sql, args![shard, register]).await?;
     rows.iter().map(|row| Ok((row.text("witness")?, read(row)?))).collect()
 }
 
@@ -66,21 +67,22 @@ pub async fn note(store: &Store, register: &Slug, said: &[(&VerifierKey, Said)])
     if said.is_empty() {
         return Ok(());
     }
+    let Some(shard) = store.shard_of(register).await? else { return Ok(()) };
     let sql = "INSERT INTO witness_head (shard, register, witness, size, fault, said_at) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (shard, register, witness) DO UPDATE SET size = excluded.size, fault = excluded.fault, said_at = excluded.said_at";
     let now = store.clock().now();
     let mut tx = store.db().begin().await?;
     for (witness, said) in said {
         let fault = said.fault.map_or("", Fault::as_str);
-        tx.execute(sql, args![SHARD, register, witness.to_string(), said.size, fault, now]).await?;
+        tx.execute(sql, args![shard, register, witness.to_string(), said.size, fault, now]).await?;
     }
     tx.commit().await
 }
 
 /// The registers with a fault, by the word of a witness of the policy.
 pub async fn faulty(store: &Store, policy: &Policy) -> Result<Vec<Faulty>, StoreError> {
-    let sql = "SELECT register, witness, size, fault FROM witness_head WHERE shard = $1 AND fault <> '' ORDER BY register, witness";
-    let rows = store.db().fetch_all(sql, args![SHARD]).await?;
+    let sql = "SELECT register, witness, size, fault FROM witness_head WHERE fault <> '' ORDER BY register, witness";
+    let rows = store.db().fetch_all(sql, vec![]).await?;
     let mut found = Vec::new();
     for row in &rows {
         let key = row.text("witness")?;
@@ -109,7 +111,7 @@ fn read(row: &Row) -> Result<Said, StoreError> {
 /// Takes or renews the lease; false while another server has it. One that has half of its time left is not written again.
 pub async fn lease(store: &Store, holder: Uuid, now: Timestamp, millis: i64) -> Result<bool, StoreError> {
     let sql = "SELECT holder, until FROM witness_lease WHERE shard = $1";
-    if let Some(row) = store.db().fetch_optional(sql, args![SHARD]).await? {
+    if let Some(row) = store.db().fetch_optional(sql, args![LEASE]).await? {
         let (until, mine) = (row.time("until")?, row.opt_uuid("holder")? == Some(holder));
         if mine && until > now.plus_millis(millis / 2) {
             return Ok(true);
@@ -122,7 +124,7 @@ pub async fn lease(store: &Store, holder: Uuid, now: Timestamp, millis: i64) -> 
         ON CONFLICT (shard) DO UPDATE SET holder = excluded.holder, until = excluded.until
         WHERE witness_lease.until <= $3 OR witness_lease.holder = $2";
     let mut tx = store.db().begin().await?;
-    let taken = tx.execute(sql, args![SHARD, holder, now, now.plus_millis(millis)]).await?;
+    let taken = tx.execute(sql, args![LEASE, holder, now, now.plus_millis(millis)]).await?;
     tx.commit().await?;
     Ok(taken > 0)
 }
@@ -131,6 +133,6 @@ pub async fn lease(store: &Store, holder: Uuid, now: Timestamp, millis: i64) -> 
 pub async fn give_back(store: &Store, holder: Uuid) -> Result<(), StoreError> {
     let sql = "UPDATE witness_lease SET holder = NULL, until = 0 WHERE shard = $1 AND holder = $2";
     let mut tx = store.db().begin().await?;
-    tx.execute(sql, args![SHARD, holder]).await?;
+    tx.execute(sql, args![LEASE, holder]).await?;
     tx.commit().await
 }

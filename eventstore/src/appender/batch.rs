@@ -8,7 +8,9 @@ use proofs::slug::Slug;
 use tokio::sync::{oneshot, watch};
 
 use super::decide::{self, Decided, Undecided};
-use super::lookup::{self, Signers};
+use super::lock::{self, Head};
+use super::lookup::{self, Facts, Signers};
+use super::tiles::FullTile;
 use super::{Start, Waiting, tiles, write};
 use crate::clock::Clock;
 use crate::error::{AppendError, StoreError};
@@ -17,11 +19,15 @@ use crate::keys::Keyring;
 use crate::listen;
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
+use crate::shards::{Shards, registers};
 use crate::sql::{Db, Dialect, Target, Tx};
 
 /// From this many entries on, a batch is hashed and signed off the async threads: at about 5 µs an entry, a millisecond. So is one
 /// of which a checkpoint is signed elsewhere.
 const BLOCKING_ENTRIES: usize = 200;
+
+/// Attempts of a batch at most. One is lost when the number of shards has grown, which it does a few times in a store's life.
+const ATTEMPTS: usize = 8;
 
 type Answer = Result<Vec<Appended>, AppendError>;
 type Reply = (oneshot::Sender<Result<Vec<Appended>, AppendError>>, Instant, usize);
@@ -39,22 +45,24 @@ pub(super) struct Batches {
     clock: Arc<dyn Clock>,
     metrics: Arc<AppendMetrics>,
     publish: Arc<watch::Sender<u64>>,
+    shards: Arc<Shards>,
     /// The only thing remembered between batches; each is checked against the log's row.
     signers: Signers,
 }
 
 impl Batches {
-    pub(super) fn new(start: Start) -> Result<Self, StoreError> {
+    pub(super) fn new(start: &Start) -> Result<Self, StoreError> {
         Ok(Self {
             db: start.db.for_appender(&start.target)?,
-            base: start.db,
-            target: start.target,
+            base: start.db.clone(),
+            target: start.target.clone(),
             timeout: start.batch_timeout,
-            log_name: start.log_name.into(),
-            keyring: start.keyring,
-            clock: start.clock,
-            metrics: start.metrics,
-            publish: start.publish,
+            log_name: start.log_name.as_str().into(),
+            keyring: start.keyring.clone(),
+            clock: start.clock.clone(),
+            metrics: start.metrics.clone(),
+            publish: start.publish.clone(),
+            shards: start.shards.clone(),
             signers: Signers::new(),
         })
     }
@@ -132,28 +140,100 @@ impl Batches {
     }
 
     async fn commit(&mut self, batch: Vec<Submission>) -> Result<Outcome, StoreError> {
+        let mut batch = batch;
+        for _ in 0..ATTEMPTS {
+            match self.attempt(batch).await? {
+                Attempt::Done(outcome) => return Ok(outcome),
+                Attempt::Again(whole) => batch = whole,
+            }
+        }
+        Err(StoreError::Internal("the shards changed under each attempt to append".to_owned()))
+    }
+
+    async fn attempt(&mut self, batch: Vec<Submission>) -> Result<Attempt, StoreError> {
         failpoint::pass(Step::Begin);
         let mut tx = self.begin().await?;
-        let facts = lookup::read(&mut tx, &batch, &self.log_name, &self.keyring, &mut self.signers).await?;
+        let count = self.shards.count();
+        let places = self.shards.find(&mut tx, batch.iter().flat_map(registers).collect(), count).await?;
+        let head = lock::shards(&mut tx, &places, count).await?;
+        if head.shards != count {
+            tx.rollback().await?;
+            self.shards.grown(head.shards);
+            return Ok(Attempt::Again(batch));
+        }
+        failpoint::pass(Step::Locked);
+        let (log_name, keyring) = (&self.log_name, &self.keyring);
+        let facts =
+            lookup::read(&mut tx, &batch, (head, places), log_name, keyring, &mut self.signers).await?;
         failpoint::pass(Step::LookedUp);
-        let now = self.clock.now();
-        let whole = if facts.signs_locally() { Vec::new() } else { batch.clone() };
-        let decided = match self.decide(batch, facts, now).await {
-            Ok(decided) => decided,
-            Err(Undecided::Unsigned { register, error }) => {
-                tx.rollback().await?;
-                return Ok(Outcome::Unsigned { register, error, whole });
+        let decided = if lock::alone(tx.dialect(), count) {
+            let whole = if facts.signs_locally() { Vec::new() } else { batch.clone() };
+            match self.decide(batch, facts).await {
+                Ok(decided) => {
+                    failpoint::pass(Step::Decided);
+                    Ok((tiles::filled(&mut tx, &decided.logs).await?, decided))
+                }
+                Err(undecided) => Err((undecided, whole)),
             }
-            Err(Undecided::Store(error)) => return Err(error),
+        } else {
+            match self.decide_early(&mut tx, &batch, facts).await {
+                Ok(Some(decided)) => Ok(decided),
+                Ok(None) => {
+                    tx.rollback().await?;
+                    return Ok(Attempt::Again(batch));
+                }
+                Err(undecided) => Err((undecided, batch)),
+            }
         };
+        match decided {
+            Ok((tiles, decided)) => self.write(tx, decided, &tiles).await.map(Attempt::Done),
+            Err((Undecided::Unsigned { register, error }, whole)) => {
+                tx.rollback().await?;
+                Ok(Attempt::Done(Outcome::Unsigned { register, error, whole }))
+            }
+            Err((Undecided::Store(error), _)) => Err(error),
+        }
+    }
+
+    /// Decides a batch while others may append to other shards, then locks the journal. What does not hold any more by then is
+    /// decided again, for good. Nothing when the shards are not those that it was decided for.
+    async fn decide_early(
+        &self,
+        tx: &mut Tx,
+        batch: &[Submission],
+        facts: Facts,
+    ) -> Result<Option<(Vec<FullTile>, Decided)>, Undecided> {
+        let head = Head { position: decide::TENTATIVE, ..facts.head };
+        let mut decided = self.decide(batch.to_vec(), Facts { head, ..facts.clone() }).await?;
+        failpoint::pass(Step::Decided);
+        let mut tiles = tiles::filled(tx, &decided.logs).await?;
+        if decided.logs.is_empty() {
+            return Ok(Some((tiles, decided)));
+        }
+        let head = lock::journal(tx).await?;
+        self.shards.grown(head.shards);
+        if head.shards != facts.head.shards {
+            return Ok(None);
+        }
+        let Some(now) = lookup::again(tx, batch, &facts, head).await? else { return Ok(None) };
+        let holds = (&now.records, &now.keys) == (&facts.records, &facts.keys);
+        if holds && head.recorded_at <= decided.recorded_at {
+            decided.place(head.position);
+        } else {
+            self.metrics.decided_again.fetch_add(1, Ordering::Relaxed);
+            decided = self.decide(batch.to_vec(), now).await?;
+            tiles = tiles::filled(tx, &decided.logs).await?;
+        }
+        Ok(Some((tiles, decided)))
+    }
+
+    async fn write(&self, mut tx: Tx, decided: Decided, tiles: &[FullTile]) -> Result<Outcome, StoreError> {
         if decided.logs.is_empty() {
             tx.rollback().await?;
             return Ok(Outcome::Committed(decided.answers));
         }
-        failpoint::pass(Step::Decided);
-        let tiles = tiles::filled(&mut tx, &decided.logs).await?;
         failpoint::pass(Step::Tiled);
-        write::write(&mut tx, &decided, &tiles).await?;
+        write::write(&mut tx, &decided, tiles).await?;
         failpoint::pass(Step::Written);
         tx.commit().await?;
         failpoint::pass(Step::Committed);
@@ -165,7 +245,7 @@ impl Batches {
     }
 
     /// Leaves a connection behind that nothing came from: it may never be given back, and the pool has no other. What it had begun
-    /// is ended by the server, or was committed; the next batch waits for the head until either has happened.
+    /// is ended by the server, or was committed; the next batch waits for its locks until either has happened.
     fn reconnect(&mut self) {
         match self.base.for_appender(&self.target) {
             Ok(db) => self.db = db,
@@ -195,9 +275,9 @@ impl Batches {
     async fn decide(
         &self,
         batch: Vec<Submission>,
-        facts: lookup::Facts,
-        now: proofs::time::Timestamp,
+        facts: Facts,
     ) -> Result<Decided, Undecided> {
+        let now = self.clock.now();
         let entries: usize = batch.iter().map(|one| one.entries.len()).sum();
         if entries < BLOCKING_ENTRIES && facts.signs_locally() {
             return decide::decide(batch, facts, now);
@@ -206,6 +286,13 @@ impl Batches {
             .await
             .map_err(|error| Undecided::Store(StoreError::Internal(error.to_string())))?
     }
+}
+
+/// What became of an attempt to commit a batch.
+enum Attempt {
+    Done(Outcome),
+    /// Nothing: there are more shards than was known, or a register is in another. The batch is given back.
+    Again(Vec<Submission>),
 }
 
 /// What became of a batch.
@@ -221,7 +308,5 @@ enum Outcome {
 
 /// Does a submission need a checkpoint of the register?
 fn names(submission: &Submission, register: &Slug) -> bool {
-    let entries = submission.entries.iter().any(|new| new.statement.statement().register == *register);
-    let opens = submission.opens.iter().any(|open| open.register == *register);
-    entries || opens || submission.rekeys.iter().any(|rekey| rekey.register == *register)
+    registers(submission).any(|named| named == register)
 }

@@ -18,17 +18,20 @@ use uuid::Uuid;
 use super::lookup::{Facts, KeyName, Signers};
 use crate::error::{AppendError, StoreError};
 use crate::model::{Appended, KeyChange, NewEntry, Rekey, Submission, Withhold};
+use crate::shards::{self, Places};
 
 /// What is to be written, and what to tell whom.
 pub(crate) struct Decided {
     /// One for each submission, in order.
     pub answers: Vec<Result<Vec<Appended>, AppendError>>,
-    /// The shard's position before and after.
+    /// The journal's position before and after.
     pub before: u64,
     pub position: u64,
+    /// How many shards it was decided for.
+    pub shards: i64,
     pub recorded_at: Timestamp,
     pub entries: Vec<Accepted>,
-    pub numbers: Vec<(Slug, String, Uuid)>,
+    pub numbers: Vec<NewNumber>,
     pub keys: Vec<UsedKey>,
     /// Logs that were opened, extended, or signed anew because their keys changed.
     pub logs: Vec<Touched>,
@@ -53,6 +56,7 @@ impl From<StoreError> for Undecided {
 }
 
 pub(crate) struct Accepted {
+    pub shard: i64,
     pub position: u64,
     pub index: u64,
     pub recorded_at: Timestamp,
@@ -63,7 +67,16 @@ pub(crate) struct Accepted {
     pub salt: Option<Salt>,
 }
 
+pub(crate) struct NewNumber {
+    pub shard: i64,
+    pub register: Slug,
+    pub number: String,
+    pub record: Uuid,
+}
+
 pub(crate) struct UsedKey {
+    /// One of its submission's.
+    pub shard: i64,
     pub name: KeyName,
     pub digest: [u8; 32],
     pub first_position: u64,
@@ -72,6 +85,7 @@ pub(crate) struct UsedKey {
 
 /// A log after the batch.
 pub(crate) struct Touched {
+    pub shard: i64,
     pub register: Slug,
     pub opened: bool,
     pub size_before: u64,
@@ -85,6 +99,7 @@ pub(crate) struct Touched {
 }
 
 struct Log {
+    shard: i64,
     frontier: Frontier,
     signers: Vec<Arc<NoteSigner>>,
     opened: bool,
@@ -106,30 +121,56 @@ struct Changes {
 struct State {
     position: u64,
     recorded_at: Timestamp,
+    places: Places,
     logs: HashMap<Slug, Log>,
     openers: Signers,
     records: HashMap<Uuid, (Slug, u64)>,
     numbers: HashMap<(Slug, String), Uuid>,
     keys: HashMap<KeyName, ([u8; 32], Vec<Appended>)>,
     entries: Vec<Accepted>,
-    new_numbers: Vec<(Slug, String, Uuid)>,
+    new_numbers: Vec<NewNumber>,
     new_keys: Vec<UsedKey>,
     withholds: Vec<Withhold>,
 }
 
+/// Positions of a batch that is decided before the journal's head is known count from here, and are moved behind it by
+/// [`Decided::place`]. No journal comes so far.
+pub(super) const TENTATIVE: u64 = 1 << 62;
+
+impl Decided {
+    /// Gives a batch that was decided tentatively its positions, behind the journal's head.
+    pub(super) fn place(&mut self, head: u64) {
+        let place = |position: &mut u64| {
+            if *position >= TENTATIVE {
+                *position = *position - TENTATIVE + head;
+            }
+        };
+        place(&mut self.before);
+        place(&mut self.position);
+        self.entries.iter_mut().for_each(|entry| place(&mut entry.position));
+        self.keys.iter_mut().for_each(|key| place(&mut key.first_position));
+        let appended = self.answers.iter_mut().flatten().flatten();
+        appended.for_each(|one| place(&mut one.position));
+    }
+}
+
 /// `now` is the clock's; what is recorded never goes back behind what was.
 pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Result<Decided, Undecided> {
-    let before = facts.position;
+    let before = facts.head.position;
+    let places = facts.places;
     let logs = facts.logs.into_iter().map(|(register, log)| {
         let size_before = log.frontier.size();
         let (frontier, signers) = (log.frontier, log.signers);
-        let log = Log { frontier, signers, opened: false, size_before, new_hashes: vec![], touched: false };
+        let shard = place(&places, &register);
+        let log =
+            Log { shard, frontier, signers, opened: false, size_before, new_hashes: vec![], touched: false };
         (register, log)
     });
     let mut state = State {
         position: before,
-        recorded_at: now.max(facts.recorded_at),
+        recorded_at: now.max(facts.head.recorded_at),
         logs: logs.collect(),
+        places,
         openers: facts.openers,
         records: facts.records,
         numbers: facts.numbers,
@@ -140,7 +181,12 @@ pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Re
         withholds: Vec::new(),
     };
     let answers = batch.into_iter().map(|submission| state.submission(submission)).collect();
-    state.finish(before, answers)
+    state.finish(before, facts.head.shards, answers)
+}
+
+/// The shard of a register that the batch names.
+fn place(places: &Places, register: &Slug) -> i64 {
+    places.get(register).copied().unwrap_or(shards::FIRST)
 }
 
 impl State {
@@ -250,6 +296,7 @@ impl State {
     fn take(&mut self, submission: Submission, changes: Changes) -> Vec<Appended> {
         for register in changes.opened {
             let log = Log {
+                shard: place(&self.places, &register),
                 frontier: Frontier::new(),
                 signers: vec![],
                 opened: true,
@@ -265,10 +312,12 @@ impl State {
             }
         }
         self.records.extend(changes.records);
-        let claims =
-            changes.numbers.iter().map(|((slug, number), record)| (slug.clone(), number.clone(), *record));
-        self.new_numbers.extend(claims);
+        for ((register, number), record) in &changes.numbers {
+            let (shard, register) = (place(&self.places, register), register.clone());
+            self.new_numbers.push(NewNumber { shard, register, number: number.clone(), record: *record });
+        }
         self.numbers.extend(changes.numbers);
+        let shard = shards::registers(&submission).map(|register| place(&self.places, register)).min();
         self.withholds.extend(submission.withholds);
         let first_position = self.position + 1;
         let appended: Vec<_> = submission.entries.into_iter().filter_map(|new| self.append(new)).collect();
@@ -276,7 +325,8 @@ impl State {
             let name = (idempotency.scope, idempotency.key);
             let entries = appended.len() as u64;
             self.keys.insert(name.clone(), (idempotency.digest, appended.clone()));
-            self.new_keys.push(UsedKey { name, digest: idempotency.digest, first_position, entries });
+            let shard = shard.unwrap_or(shards::FIRST);
+            self.new_keys.push(UsedKey { shard, name, digest: idempotency.digest, first_position, entries });
         }
         appended
     }
@@ -301,6 +351,7 @@ impl State {
         log.new_hashes.push(hash);
         log.touched = true;
         self.entries.push(Accepted {
+            shard: log.shard,
             position: appended.position,
             index: appended.index,
             recorded_at: leaf.recorded_at,
@@ -315,6 +366,7 @@ impl State {
     fn finish(
         self,
         before: u64,
+        shards: i64,
         answers: Vec<Result<Vec<Appended>, AppendError>>,
     ) -> Result<Decided, Undecided> {
         let logs = self.logs.into_iter().filter(|(_, log)| log.touched);
@@ -323,6 +375,7 @@ impl State {
             answers,
             before,
             position: self.position,
+            shards,
             recorded_at: self.recorded_at,
             entries: self.entries,
             numbers: self.new_numbers,
@@ -352,6 +405,7 @@ fn touched(register: Slug, log: Log) -> Result<Touched, Undecided> {
         }
     })?;
     Ok(Touched {
+        shard: log.shard,
         register,
         opened: log.opened,
         size_before: log.size_before,

@@ -8,38 +8,42 @@ use proofs::key::Kid;
 use proofs::merkle::Frontier;
 use proofs::note::NoteSigner;
 use proofs::slug::Slug;
-use proofs::time::Timestamp;
 use uuid::Uuid;
 
+use super::lock::Head;
 use crate::args;
 use crate::error::StoreError;
-use crate::failpoint::{self, Step};
 use crate::heads;
 use crate::keys::{self, Keyring};
 use crate::model::{Appended, KeyChange, Submission};
 use crate::replay;
+use crate::shards::{self, Places};
 use crate::sql::{Col, Dialect, JsonRows, Row, Tx, rows};
-use crate::store::SHARD;
 
 /// Checkpoint signers by register and key. One is used only while the log's row, or whoever opens the log, names it.
 pub(super) type Signers = HashMap<(Slug, Kid), Arc<NoteSigner>>;
 /// Whose idempotency key, and the key.
 pub(crate) type KeyName = (String, String);
+/// Where a record lives and its version.
+pub(super) type Records = HashMap<Uuid, (Slug, u64)>;
+/// What a used idempotency key stood for, and what it made.
+pub(super) type UsedKeys = HashMap<KeyName, ([u8; 32], Vec<Appended>)>;
 
 /// The state that a batch is decided on.
+#[derive(Clone)]
 pub(super) struct Facts {
-    pub position: u64,
-    pub recorded_at: Timestamp,
+    pub head: Head,
+    /// Where each register that the batch names is, or would be opened.
+    pub places: Places,
     pub logs: HashMap<Slug, LogFacts>,
     /// Signers of logs that are to be opened, and those to be added to a log, if their keys are kept here.
     pub openers: Signers,
-    /// Where a record lives and its version.
-    pub records: HashMap<Uuid, (Slug, u64)>,
+    pub records: Records,
     pub numbers: HashMap<(Slug, String), Uuid>,
-    /// What a used idempotency key stood for, and what it made.
-    pub keys: HashMap<KeyName, ([u8; 32], Vec<Appended>)>,
+    pub keys: UsedKeys,
 }
 
+#[derive(Clone)]
 pub(super) struct LogFacts {
     pub frontier: Frontier,
     /// The newest first.
@@ -54,51 +58,65 @@ impl Facts {
     }
 }
 
-/// Locks the shard's head, so that nobody else appends until the transaction ends, and then reads.
+/// Reads, under the lock of the shards in which these registers are. What is of other shards may change until the journal is locked
+/// too: records, and keys. Those come last: who sees what a submission made sees its key.
 pub(super) async fn read(
     tx: &mut Tx,
     batch: &[Submission],
+    (head, places): (Head, Places),
     log_name: &str,
     keyring: &Keyring,
     signers: &mut Signers,
 ) -> Result<Facts, StoreError> {
-    let lock = match tx.dialect() {
-        Dialect::Sqlite => "SELECT position, recorded_at FROM shard WHERE shard = $1",
-        Dialect::Postgres => "SELECT position, recorded_at FROM shard WHERE shard = $1 FOR UPDATE",
-    };
-    let row = tx.fetch_optional(lock, args![SHARD]).await?;
-    failpoint::pass(Step::Locked);
-    let row = row.ok_or_else(|| StoreError::corrupt("shard", "shard", SHARD, "no row"))?;
-    let named = |error: StoreError| error.at("shard", || SHARD.to_string());
-    let (logs, openers) = logs(tx, batch, log_name, keyring, signers).await?;
-    Ok(Facts {
-        position: row.uint("position").map_err(named)?,
-        recorded_at: row.time("recorded_at").map_err(named)?,
-        logs,
-        openers,
-        records: records(tx, batch).await?,
-        numbers: numbers(tx, batch).await?,
-        keys: used_keys(tx, batch).await?,
-    })
+    let (logs, openers) = logs(tx, &places, batch, log_name, keyring, signers).await?;
+    let records = records(tx, batch, head.shards).await?;
+    let numbers = numbers(tx, &places, batch).await?;
+    let keys = used_keys(tx, batch, head.shards).await?;
+    Ok(Facts { head, places, logs, openers, records, numbers, keys })
+}
+
+/// The same facts under the lock of the journal, when all stays as it is: what they say of other shards is read again if anyone
+/// appended since. Nothing when another server opened a log that the batch opens, in another shard than this one would.
+pub(super) async fn again(
+    tx: &mut Tx,
+    batch: &[Submission],
+    before: &Facts,
+    head: Head,
+) -> Result<Option<Facts>, StoreError> {
+    let opens: BTreeSet<&Slug> =
+        batch.iter().flat_map(|one| &one.opens).map(|open| &open.register).collect();
+    if !opens.is_empty() {
+        let mut slugs = JsonRows::new();
+        opens.iter().for_each(|register| slugs.push(args![*register]));
+        for row in tx.fetch_all(&shards::find_sql(tx.dialect()), args![slugs]).await? {
+            let register: Slug = row.parse("register").map_err(|error| error.at("log", String::new))?;
+            if before.places.get(&register) != Some(&row.int("shard")?) {
+                return Ok(None);
+            }
+        }
+    }
+    let mut facts = Facts { head, ..before.clone() };
+    if head.position != before.head.position {
+        facts.records = records(tx, batch, head.shards).await?;
+        facts.keys = used_keys(tx, batch, head.shards).await?;
+    }
+    Ok(Some(facts))
 }
 
 async fn logs(
     tx: &mut Tx,
+    places: &Places,
     batch: &[Submission],
     log_name: &str,
     keyring: &Keyring,
     signers: &mut Signers,
 ) -> Result<(HashMap<Slug, LogFacts>, Signers), StoreError> {
-    let entries = batch.iter().flat_map(|one| &one.entries).map(|new| &new.statement.statement().register);
-    let opens = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register);
-    let rekeys = batch.iter().flat_map(|one| &one.rekeys).map(|rekey| &rekey.register);
-    let wanted: BTreeSet<&Slug> = entries.chain(opens).chain(rekeys).collect();
     let mut slugs = JsonRows::new();
-    for register in &wanted {
-        slugs.push(args![*register]);
+    for (register, shard) in places {
+        slugs.push(args![*shard, register]);
     }
     let sql = logs_sql(tx.dialect());
-    let found = tx.fetch_all(&sql, args![slugs, SHARD]).await?;
+    let found = tx.fetch_all(&sql, args![slugs]).await?;
     let found = found.iter().map(heads::read).collect::<Result<Vec<_>, _>>()?;
     let opens: BTreeSet<(Slug, Kid)> = batch.iter().flat_map(new_keys).collect();
     let heads = found.iter().flat_map(names);
@@ -157,7 +175,7 @@ async fn load_signers(
     Ok(())
 }
 
-async fn records(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<Uuid, (Slug, u64)>, StoreError> {
+async fn records(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<Records, StoreError> {
     let entries = batch.iter().flat_map(|one| &one.entries).map(|new| new.statement.statement().record);
     let guards = batch.iter().flat_map(|one| &one.guards).map(|guard| guard.record);
     let wanted: BTreeSet<Uuid> = entries.chain(guards).collect();
@@ -168,13 +186,17 @@ async fn records(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<Uuid, (Slu
     for record in &wanted {
         ids.push(args![record]);
     }
-    let sql = records_sql(tx.dialect());
+    let sql = records_sql(tx.dialect(), count);
     let read = |row: &Row| Ok((row.uuid("record")?, (row.parse("register")?, row.uint("version")?)));
-    let found = tx.fetch_all(&sql, args![ids, SHARD]).await?;
+    let found = tx.fetch_all(&sql, args![ids]).await?;
     found.iter().map(read).collect::<Result<_, StoreError>>().map_err(|error| error.at("entry", String::new))
 }
 
-async fn numbers(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<(Slug, String), Uuid>, StoreError> {
+async fn numbers(
+    tx: &mut Tx,
+    places: &Places,
+    batch: &[Submission],
+) -> Result<HashMap<(Slug, String), Uuid>, StoreError> {
     let claims = |new: &crate::model::NewEntry| {
         let register = new.statement.statement().register.clone();
         new.number.clone().map(|number| (register, number))
@@ -186,18 +208,15 @@ async fn numbers(tx: &mut Tx, batch: &[Submission]) -> Result<HashMap<(Slug, Str
     }
     let mut pairs = JsonRows::new();
     for (register, number) in &wanted {
-        pairs.push(args![register, number]);
+        pairs.push(args![places.get(register).copied(), register, number]);
     }
     let sql = numbers_sql(tx.dialect());
     let read = |row: &Row| Ok(((row.parse("register")?, row.text("number")?), row.uuid("record")?));
-    let found = tx.fetch_all(&sql, args![pairs, SHARD]).await?;
+    let found = tx.fetch_all(&sql, args![pairs]).await?;
     found.iter().map(read).collect::<Result<_, StoreError>>().map_err(|error| error.at("number", String::new))
 }
 
-async fn used_keys(
-    tx: &mut Tx,
-    batch: &[Submission],
-) -> Result<HashMap<KeyName, ([u8; 32], Vec<Appended>)>, StoreError> {
+async fn used_keys(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<UsedKeys, StoreError> {
     let keys = batch.iter().filter_map(|one| one.idempotency.as_ref());
     let wanted: BTreeSet<(&str, &str)> = keys.map(|one| (one.scope.as_str(), one.key.as_str())).collect();
     if wanted.is_empty() {
@@ -207,10 +226,10 @@ async fn used_keys(
     for (scope, key) in &wanted {
         pairs.push(args![*scope, *key]);
     }
-    let sql = used_keys_sql(tx.dialect());
-    let mut used: HashMap<KeyName, ([u8; 32], Vec<Appended>)> = HashMap::new();
+    let sql = used_keys_sql(tx.dialect(), count);
+    let mut used = UsedKeys::new();
     let mut counts: HashMap<KeyName, usize> = HashMap::new();
-    for row in tx.fetch_all(&sql, args![pairs, SHARD]).await? {
+    for row in tx.fetch_all(&sql, args![pairs]).await? {
         let named = |error: StoreError| error.at("idempotency", String::new);
         let name = (row.text("scope").map_err(named)?, row.text("key").map_err(named)?);
         let digest = row.hash("digest").map_err(named)?.0;
@@ -234,9 +253,9 @@ async fn used_keys(
 
 fn logs_sql(dialect: Dialect) -> String {
     format!(
-        "SELECT {} FROM {} AS r CROSS JOIN log WHERE shard = $2 AND register = r.slug",
+        "SELECT {} FROM {} AS r CROSS JOIN log WHERE log.shard = r.place AND register = r.slug",
         heads::COLUMNS,
-        rows(dialect, "$1", &[("slug", Col::Text)])
+        rows(dialect, "$1", &[("place", Col::Int), ("slug", Col::Text)])
     )
 }
 
@@ -249,34 +268,40 @@ fn signers_sql(dialect: Dialect) -> String {
     )
 }
 
-fn records_sql(dialect: Dialect) -> String {
+fn records_sql(dialect: Dialect, count: i64) -> String {
     format!(
-        "SELECT e.record, e.register, e.version FROM {} AS r CROSS JOIN entry e WHERE e.shard = $2 AND e.record = r.id
-         AND e.version = (SELECT MAX(version) FROM entry WHERE shard = $2 AND record = r.id)",
-        rows(dialect, "$1", &[("id", Col::Blob)])
+        "SELECT e.record, e.register, e.version FROM {} AS r CROSS JOIN {} AS s CROSS JOIN entry e
+         WHERE e.shard = s.shard AND e.record = r.id
+         AND e.version = (SELECT MAX(version) FROM entry WHERE shard = s.shard AND record = r.id)",
+        rows(dialect, "$1", &[("id", Col::Blob)]),
+        shards::listed(count)
     )
 }
 
 fn numbers_sql(dialect: Dialect) -> String {
     format!(
         "SELECT k.register, k.number, k.record FROM {} AS r
-         CROSS JOIN number k WHERE k.shard = $2 AND k.register = r.slug AND k.number = r.text",
-        rows(dialect, "$1", &[("slug", Col::Text), ("text", Col::Text)])
+         CROSS JOIN number k WHERE k.shard = r.place AND k.register = r.slug AND k.number = r.text",
+        rows(dialect, "$1", &[("place", Col::Int), ("slug", Col::Text), ("text", Col::Text)])
     )
 }
 
-fn used_keys_sql(dialect: Dialect) -> String {
+fn used_keys_sql(dialect: Dialect, count: i64) -> String {
     format!(
         "SELECT i.scope, i.key, i.digest, i.entries, e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at
-         FROM {} AS r CROSS JOIN idempotency i
-         LEFT JOIN entry e ON e.shard = $2 AND e.position >= i.first_position AND e.position < i.first_position + i.entries
-         WHERE i.shard = $2 AND i.scope = r.scope AND i.key = r.name ORDER BY e.position",
-        rows(dialect, "$1", &[("scope", Col::Text), ("name", Col::Text)])
+         FROM {} AS r CROSS JOIN {} AS s CROSS JOIN idempotency i
+         LEFT JOIN entry e ON e.shard {} AND e.position >= i.first_position AND e.position < i.first_position + i.entries
+         WHERE i.shard = s.shard AND i.scope = r.scope AND i.key = r.name ORDER BY e.position",
+        rows(dialect, "$1", &[("scope", Col::Text), ("name", Col::Text)]),
+        shards::listed(count),
+        shards::one_of(count)
     )
 }
 
 /// All queries that look things up by a set of parameters.
 #[cfg(test)]
-pub(super) fn queries(dialect: Dialect) -> Vec<String> {
-    [logs_sql, signers_sql, records_sql, numbers_sql, used_keys_sql].map(|query| query(dialect)).to_vec()
+pub(super) fn queries(dialect: Dialect, count: i64) -> Vec<String> {
+    let mut all = [logs_sql, signers_sql, numbers_sql].map(|query| query(dialect)).to_vec();
+    all.extend([records_sql, used_keys_sql].map(|query| query(dialect, count)));
+    all
 }

@@ -10,12 +10,12 @@ use super::decide::Touched;
 use crate::args;
 use crate::error::StoreError;
 use crate::sql::{Col, Dialect, JsonRows, Tx, rows};
-use crate::store::SHARD;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// A tile that became full.
 pub(crate) struct FullTile {
+    pub shard: i64,
     pub register: Slug,
     pub level: u8,
     pub index: u64,
@@ -66,7 +66,7 @@ pub(crate) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile
                 let root = tile_root(full);
                 new_hashes.push(root);
                 let hashes = tile_encode(full);
-                tiles.push(FullTile { register: log.register.clone(), level, index, hashes, root });
+                tiles.push(FullTile { shard: log.shard, register: log.register.clone(), level, index, hashes, root });
             }
         }
     }
@@ -76,7 +76,7 @@ pub(crate) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile
 async fn leaf_hashes(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> {
     let mut ranges = JsonRows::new();
     for log in logs.iter().filter(|log| fills(log, 0) && log.size_before % WIDTH > 0) {
-        ranges.push(args![&log.register, log.size_before / WIDTH * WIDTH, log.size_before]);
+        ranges.push(args![log.shard, &log.register, log.size_before / WIDTH * WIDTH, log.size_before]);
     }
     let sql = leaf_hashes_sql(tx.dialect());
     collect(tx, ranges, &sql, "entry", |_| Ok(0)).await
@@ -88,7 +88,7 @@ async fn tile_roots(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> 
         for level in (1..=LEVEL_MAX).take_while(|level| fills(log, *level)) {
             let (before, _) = counts(log, level);
             if before % WIDTH > 0 {
-                ranges.push(args![&log.register, level - 1, before / WIDTH * WIDTH, before]);
+                ranges.push(args![log.shard, &log.register, level - 1, before / WIDTH * WIDTH, before]);
             }
         }
     }
@@ -108,7 +108,7 @@ async fn collect(
     if ranges.is_empty() {
         return Ok(older);
     }
-    for row in tx.fetch_all(sql, args![ranges, SHARD]).await? {
+    for row in tx.fetch_all(sql, args![ranges]).await? {
         let named = |error: StoreError| error.at(table, String::new);
         let level = u8::try_from(level(&row).map_err(named)?).unwrap_or(u8::MAX);
         let register = row.parse("register").map_err(named)?;
@@ -120,21 +120,21 @@ async fn collect(
 fn leaf_hashes_sql(dialect: Dialect) -> String {
     format!(
         "SELECT e.register, e.leaf_hash AS hash FROM {} AS r CROSS JOIN entry e
-         WHERE e.shard = $2 AND e.register = r.slug AND e.leaf_index >= r.low AND e.leaf_index < r.high
+         WHERE e.shard = r.place AND e.register = r.slug AND e.leaf_index >= r.low AND e.leaf_index < r.high
          ORDER BY e.register, e.leaf_index",
-        rows(dialect, "$1", &[("slug", Col::Text), ("low", Col::Int), ("high", Col::Int)])
+        rows(dialect, "$1", &[("place", Col::Int), ("slug", Col::Text), ("low", Col::Int), ("high", Col::Int)])
     )
 }
 
 fn tile_roots_sql(dialect: Dialect) -> String {
     format!(
         "SELECT t.register, t.level, t.root AS hash FROM {} AS r CROSS JOIN tile t
-         WHERE t.shard = $2 AND t.register = r.slug AND t.level = r.level AND t.tile_index >= r.low AND t.tile_index < r.high
+         WHERE t.shard = r.place AND t.register = r.slug AND t.level = r.level AND t.tile_index >= r.low AND t.tile_index < r.high
          ORDER BY t.register, t.level, t.tile_index",
         rows(
             dialect,
             "$1",
-            &[("slug", Col::Text), ("level", Col::Int), ("low", Col::Int), ("high", Col::Int)]
+            &[("place", Col::Int), ("slug", Col::Text), ("level", Col::Int), ("low", Col::Int), ("high", Col::Int)]
         )
     )
 }

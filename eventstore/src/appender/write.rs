@@ -2,14 +2,13 @@
 
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
 
-use super::decide::{Accepted, Decided, Touched};
+use super::decide::{Accepted, Decided, NewNumber, Touched};
 use super::tiles::FullTile;
 use crate::args;
 use crate::error::StoreError;
 use crate::heads::older_text;
 use crate::listen::CHANNEL;
 use crate::sql::{Col, JsonRows, Tx, TxInner, rows};
-use crate::store::SHARD;
 use crate::withheld;
 
 /// Rows of an SQLite INSERT: few shapes keep few statements prepared. 11 parameters a row stay far under its 32,766.
@@ -42,7 +41,7 @@ async fn open(tx: &mut Tx, log: &Touched) -> Result<(), StoreError> {
     let sql = "INSERT INTO log (shard, register, size, root, frontier, checkpoint, recorded_at, kid, vkey)
         VALUES ($1, $2, 0, $3, $4, '', NULL, $5, $6)";
     let arguments = args![
-        SHARD,
+        log.shard,
         &log.register,
         proofs::hash::EMPTY_ROOT,
         Vec::<u8>::new(),
@@ -73,7 +72,7 @@ async fn entries(tx: &mut Transaction<'static, Sqlite>, decided: &Decided) -> Re
             for entry in chunk {
                 let statement = entry.statement.statement();
                 query = query
-                    .bind(SHARD)
+                    .bind(entry.shard)
                     .bind(entry.position.cast_signed())
                     .bind(statement.register.as_str())
                     .bind(entry.index.cast_signed())
@@ -107,23 +106,25 @@ fn insert_entries(rows: usize) -> String {
 async fn numbers_and_keys(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
     if !decided.numbers.is_empty() {
         let mut numbers = JsonRows::new();
-        for (register, number, record) in &decided.numbers {
-            numbers.push(args![register, number, record]);
+        for NewNumber { shard, register, number, record } in &decided.numbers {
+            numbers.push(args![*shard, register, number, record]);
         }
-        let columns = [("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
+        let columns =
+            [("place", Col::Int), ("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
         let sql = format!(
-            "INSERT INTO number (shard, register, number, record) SELECT $2, r.register, r.number, r.record FROM {} AS r",
+            "INSERT INTO number (shard, register, number, record) SELECT r.place, r.register, r.number, r.record FROM {} AS r",
             rows(tx.dialect(), "$1", &columns)
         );
-        tx.execute(&sql, args![numbers, SHARD]).await?;
+        tx.execute(&sql, args![numbers]).await?;
     }
     if !decided.keys.is_empty() {
         let mut used = JsonRows::new();
         for key in &decided.keys {
             let (scope, name) = &key.name;
-            used.push(args![scope, name, key.digest.as_slice(), key.first_position, key.entries]);
+            used.push(args![key.shard, scope, name, key.digest.as_slice(), key.first_position, key.entries]);
         }
         let columns = [
+            ("place", Col::Int),
             ("scope", Col::Text),
             ("name", Col::Text),
             ("digest", Col::Blob),
@@ -132,10 +133,10 @@ async fn numbers_and_keys(tx: &mut Tx, decided: &Decided) -> Result<(), StoreErr
         ];
         let sql = format!(
             "INSERT INTO idempotency (shard, scope, key, digest, first_position, entries)
-             SELECT $2, r.scope, r.name, r.digest, r.first, r.entries FROM {} AS r",
+             SELECT r.place, r.scope, r.name, r.digest, r.first, r.entries FROM {} AS r",
             rows(tx.dialect(), "$1", &columns)
         );
-        tx.execute(&sql, args![used, SHARD]).await?;
+        tx.execute(&sql, args![used]).await?;
     }
     Ok(())
 }
@@ -144,7 +145,7 @@ async fn full_tiles(tx: &mut Tx, tiles: &[FullTile]) -> Result<(), StoreError> {
     for tile in tiles {
         let sql = "INSERT INTO tile (shard, register, level, tile_index, hashes, root) VALUES ($1, $2, $3, $4, $5, $6)";
         let arguments =
-            args![SHARD, &tile.register, tile.level, tile.index, tile.hashes.as_slice(), &tile.root];
+            args![tile.shard, &tile.register, tile.level, tile.index, tile.hashes.as_slice(), &tile.root];
         tx.execute(sql, arguments).await?;
     }
     Ok(())
@@ -156,7 +157,7 @@ async fn heads(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
                 recorded_at = COALESCE($7, recorded_at), kid = $8, vkey = $9, older_vkeys = $10
             WHERE shard = $1 AND register = $2";
         let arguments = args![
-            SHARD,
+            log.shard,
             &log.register,
             log.frontier.size(),
             &log.root,
@@ -169,9 +170,10 @@ async fn heads(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
         ];
         expect_rows("log", tx.execute(sql, arguments).await?, 1)?;
     }
-    let sql = "UPDATE shard SET position = $2, recorded_at = $3 WHERE shard = $1 AND position = $4";
-    let arguments = args![SHARD, decided.position, decided.recorded_at, decided.before];
-    expect_rows("shard", tx.execute(sql, arguments).await?, 1)
+    let sql =
+        "UPDATE journal SET position = $1, recorded_at = $2 WHERE id = 1 AND position = $3 AND shards = $4";
+    let arguments = args![decided.position, decided.recorded_at, decided.before, decided.shards];
+    expect_rows("journal", tx.execute(sql, arguments).await?, 1)
 }
 
 /// The heads are locked: a row that is not there was taken away under the lock.
@@ -180,7 +182,7 @@ fn expect_rows(table: &'static str, found: u64, expected: u64) -> Result<(), Sto
         Ok(())
     } else {
         let why = format!("{found} rows changed where {expected} must");
-        Err(StoreError::corrupt(table, "shard", SHARD, why))
+        Err(StoreError::corrupt(table, "position", "its head", why))
     }
 }
 
@@ -188,27 +190,27 @@ fn expect_rows(table: &'static str, found: u64, expected: u64) -> Result<(), Sto
 const ALL_AT_ONCE: &str = "
 WITH new_entry AS (
     INSERT INTO entry (shard, position, register, leaf_index, record, version, recorded_at, statement, leaf_hash, body, salt)
-    SELECT $1, u.* FROM UNNEST($2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[],
-        $9::bytea[], $10::bytea[], $11::bytea[]) AS u
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[],
+        $9::bytea[], $10::bytea[], $11::bytea[])
 ), new_tile AS (
     INSERT INTO tile (shard, register, level, tile_index, hashes, root)
-    SELECT $1, u.* FROM UNNEST($12::text[], $13::bigint[], $14::bigint[], $15::bytea[], $16::bytea[]) AS u
+    SELECT * FROM UNNEST($12::bigint[], $13::text[], $14::bigint[], $15::bigint[], $16::bytea[], $17::bytea[])
 ), new_number AS (
     INSERT INTO number (shard, register, number, record)
-    SELECT $1, u.* FROM UNNEST($17::text[], $18::text[], $19::bytea[]) AS u
+    SELECT * FROM UNNEST($18::bigint[], $19::text[], $20::text[], $21::bytea[])
 ), new_key AS (
     INSERT INTO idempotency (shard, scope, key, digest, first_position, entries)
-    SELECT $1, u.* FROM UNNEST($20::text[], $21::text[], $22::bytea[], $23::bigint[], $24::bigint[]) AS u
+    SELECT * FROM UNNEST($22::bigint[], $23::text[], $24::text[], $25::bytea[], $26::bigint[], $27::bigint[])
 ), head AS (
     UPDATE log SET size = u.size, root = u.root, frontier = u.frontier, checkpoint = u.checkpoint,
         recorded_at = COALESCE(u.recorded_at, log.recorded_at), kid = u.kid, vkey = u.vkey, older_vkeys = u.older_vkeys
-    FROM UNNEST($25::text[], $26::bigint[], $27::bytea[], $28::bytea[], $29::text[], $30::bigint[], $31::text[], $32::text[],
-        $33::text[]) AS u (register, size, root, frontier, checkpoint, recorded_at, kid, vkey, older_vkeys)
-    WHERE log.shard = $1 AND log.register = u.register RETURNING 1
+    FROM UNNEST($28::bigint[], $29::text[], $30::bigint[], $31::bytea[], $32::bytea[], $33::text[], $34::bigint[], $35::text[],
+        $36::text[], $37::text[]) AS u (shard, register, size, root, frontier, checkpoint, recorded_at, kid, vkey, older_vkeys)
+    WHERE log.shard = u.shard AND log.register = u.register RETURNING 1
 ), place AS (
-    UPDATE shard SET position = $34, recorded_at = $35 WHERE shard = $1 AND position = $36 RETURNING 1
+    UPDATE journal SET position = $38, recorded_at = $39 WHERE id = 1 AND position = $40 AND shards = $41 RETURNING 1
 )
-SELECT (SELECT COUNT(*) FROM head) AS heads, (SELECT COUNT(*) FROM place) AS places, pg_notify($37, $34::text)::text";
+SELECT (SELECT COUNT(*) FROM head) AS heads, (SELECT COUNT(*) FROM place) AS places, pg_notify($42, $38::text)::text";
 
 async fn all_at_once(
     tx: &mut Transaction<'static, Postgres>,
@@ -217,7 +219,7 @@ async fn all_at_once(
 ) -> Result<(), StoreError> {
     let (entries, numbers, keys, logs) = (&decided.entries, &decided.numbers, &decided.keys, &decided.logs);
     let row = sqlx::query(ALL_AT_ONCE)
-        .bind(SHARD)
+        .bind(list(entries, |one| one.shard))
         .bind(list(entries, |one| one.position.cast_signed()))
         .bind(list(entries, |one| one.statement.statement().register.as_str()))
         .bind(list(entries, |one| one.index.cast_signed()))
@@ -228,19 +230,23 @@ async fn all_at_once(
         .bind(list(entries, |one| one.leaf_hash.0.as_slice()))
         .bind(list(entries, |one| one.body.as_deref()))
         .bind(list(entries, |one| one.salt.as_ref().map(|salt| salt.0.as_slice())))
+        .bind(list(tiles, |one| one.shard))
         .bind(list(tiles, |one| one.register.as_str()))
         .bind(list(tiles, |one| i64::from(one.level)))
         .bind(list(tiles, |one| one.index.cast_signed()))
         .bind(list(tiles, |one| one.hashes.as_slice()))
         .bind(list(tiles, |one| one.root.0.as_slice()))
-        .bind(list(numbers, |(register, ..)| register.as_str()))
-        .bind(list(numbers, |(_, number, _)| number.as_str()))
-        .bind(list(numbers, |(.., record)| record.as_bytes().as_slice()))
+        .bind(list(numbers, |one| one.shard))
+        .bind(list(numbers, |one| one.register.as_str()))
+        .bind(list(numbers, |one| one.number.as_str()))
+        .bind(list(numbers, |one| one.record.as_bytes().as_slice()))
+        .bind(list(keys, |one| one.shard))
         .bind(list(keys, |one| one.name.0.as_str()))
         .bind(list(keys, |one| one.name.1.as_str()))
         .bind(list(keys, |one| one.digest.as_slice()))
         .bind(list(keys, |one| one.first_position.cast_signed()))
         .bind(list(keys, |one| one.entries.cast_signed()))
+        .bind(list(logs, |one| one.shard))
         .bind(list(logs, |one| one.register.as_str()))
         .bind(list(logs, |one| one.frontier.size().cast_signed()))
         .bind(list(logs, |one| one.root.0.as_slice()))
@@ -253,11 +259,12 @@ async fn all_at_once(
         .bind(decided.position.cast_signed())
         .bind(decided.recorded_at.millis())
         .bind(decided.before.cast_signed())
+        .bind(decided.shards)
         .bind(CHANNEL)
         .fetch_one(&mut **tx)
         .await?;
     expect_rows("log", row.try_get::<i64, _>("heads")?.cast_unsigned(), logs.len() as u64)?;
-    expect_rows("shard", row.try_get::<i64, _>("places")?.cast_unsigned(), 1)
+    expect_rows("journal", row.try_get::<i64, _>("places")?.cast_unsigned(), 1)
 }
 
 fn list<'a, T, V>(items: &'a [T], value: impl FnMut(&'a T) -> V) -> Vec<V> {
