@@ -46,6 +46,8 @@ pub struct Config {
     pub webhooks_allow_private: bool,
     /// People of a region's group that open statistics may tell of, at least. To lower it tells what was not told before.
     pub statistics_threshold: NonZeroU64,
+    /// Shards of the store at least, whose appends run at the same time. Those that there are stay.
+    pub shards: u32,
     /// File with the policy (C2SP tlog-policy) of the witnesses without whom no checkpoint is published; beside the settings.
     pub witness_policy: Option<RelativePathBuf>,
     /// Issuers of bearer tokens, besides the store's own.
@@ -93,6 +95,7 @@ impl Default for Config {
             drain_seconds: 0,
             webhooks_allow_private: false,
             statistics_threshold: api::statistics::Settings::default().threshold,
+            shards: 1,
             witness_policy: None,
             issuers: Vec::new(),
             seal_key_file: None,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use api::registry::{Bootstrap, Reason, Refusal, Registry};
 use api::withholding::{Withholding, WithholdingError};
 use api::witnesses::Witnesses;
-use domain::platform::PLATFORM;
+use domain::platform::{PLATFORM, PLATFORM_REGISTERS};
 use eventstore::sql::Target;
-use eventstore::{Clock, Entropy, Options, Store, StoreError};
+use eventstore::{Clock, Entropy, Options, SHARDS_MAX, Store, StoreError};
 use proofs::slug::Slug;
 use serde_json::Value;
 
@@ -118,7 +118,13 @@ pub fn options(args: &StoreArgs, config: &Config) -> Result<Options, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let source = seal::source(config, &args.data, entropy.clone())?;
-    Ok(Options::new(target, config.log_name.clone(), clock, entropy, source))
+    let mut options = Options::new(target, config.log_name.clone(), clock, entropy, source);
+    if !(1..=SHARDS_MAX).contains(&config.shards) {
+        return Err(Failure::usage(format!("shards is from 1 to {SHARDS_MAX}, not {}", config.shards)));
+    }
+    options.shards = config.shards;
+    options.first_shard = PLATFORM_REGISTERS.iter().filter_map(|register| register.parse().ok()).collect();
+    Ok(options)
 }
 
 /// The devices that the settings name.

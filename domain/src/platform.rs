@@ -18,5 +18,8 @@ pub const CONSENTS: &str = "consents";
 pub const ACCESSES: &str = "accesses";
 /// The register of interventions: a record is something that an operator did to a projection by hand.
 pub const INTERVENTIONS: &str = "interventions";
+/// All of them.
+pub const PLATFORM_REGISTERS: [&str; 9] =
+    [REGISTERS, DEPARTMENTS, PERSONS, TRIGGERS, OFFERS, REQUESTS, CONSENTS, ACCESSES, INTERVENTIONS];
 /// The department that owns these registers and signs for the installation.
 pub const PLATFORM: &str = "platform";

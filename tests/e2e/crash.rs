@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use reestr_tests::postgres::{Cluster, Database};
 use reestr_tests::server::{Server, tokens};
-use reestr_tests::store::{BOTH, Store};
+use reestr_tests::store::{BOTH, Kind, Store};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -82,40 +82,51 @@ pub async fn all_there_once(server: &Server, token: &str, acknowledged: &Acknowl
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_loses_nothing() {
     for kind in BOTH {
-        let store = Store::fresh(kind).await;
-        let mut server = demo(&store).await;
-        let tokens = tokens(store.data());
-        let state = store.data().join("audit-state");
-        let (code, report) = audit(&server.url, &["--state", state.to_str().unwrap()]).await;
-        assert_eq!(code, 0, "{report}");
-        let mut acknowledged = Acknowledged::new();
-        for round in 0..2 {
-            let enough = Arc::new(Notify::new());
-            let running = Arc::new(server);
-            let loading = {
-                let (running, enough) = (Arc::clone(&running), Arc::clone(&enough));
-                let token = tokens["department"].clone();
-                let store = &store;
-                async move { load(&running, store, &token, round, enough).await }
-            };
-            let id = running.id();
-            let killing = async {
-                enough.notified().await;
-                kill(id).await;
-            };
-            let (more, ()) = tokio::join!(loading, killing);
-            assert!(more.len() >= BEFORE);
-            acknowledged.extend(more);
-            drop(running);
-            server = Server::start("serve", &store.args()).await;
-        }
-        all_there_once(&server, &tokens["department"], &acknowledged).await;
-        repeat_gives_the_same(&server, &store, &tokens["department"], &acknowledged).await;
-        let (code, report) = audit(&server.url, &["--state", state.to_str().unwrap()]).await;
-        assert_eq!(code, 0, "{kind:?}: the tree does not extend the last checkpoint: {report}");
-        println!("{kind:?}: 2 kills, {} acknowledged, lost: 0", acknowledged.len());
-        server.stop().await;
+        killed_and_audited(Store::fresh(kind).await, kind).await;
     }
+}
+
+/// The same with four shards. What the callers append is in one register; the accesses, offers and definitions of the demo's engine
+/// are in another shard.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_of_several_shards_loses_nothing() {
+    killed_and_audited(Store::sharded(Kind::Postgres, 4).await, Kind::Postgres).await;
+}
+
+/// Kills the server twice under load, and audits what is left.
+async fn killed_and_audited(store: Store, kind: Kind) {
+    let mut server = demo(&store).await;
+    let tokens = tokens(store.data());
+    let state = store.data().join("audit-state");
+    let (code, report) = audit(&server.url, &["--state", state.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{report}");
+    let mut acknowledged = Acknowledged::new();
+    for round in 0..2 {
+        let enough = Arc::new(Notify::new());
+        let running = Arc::new(server);
+        let loading = {
+            let (running, enough) = (Arc::clone(&running), Arc::clone(&enough));
+            let token = tokens["department"].clone();
+            let store = &store;
+            async move { load(&running, store, &token, round, enough).await }
+        };
+        let id = running.id();
+        let killing = async {
+            enough.notified().await;
+            kill(id).await;
+        };
+        let (more, ()) = tokio::join!(loading, killing);
+        assert!(more.len() >= BEFORE);
+        acknowledged.extend(more);
+        drop(running);
+        server = Server::start("serve", &store.args()).await;
+    }
+    all_there_once(&server, &tokens["department"], &acknowledged).await;
+    repeat_gives_the_same(&server, &store, &tokens["department"], &acknowledged).await;
+    let (code, report) = audit(&server.url, &["--state", state.to_str().unwrap()]).await;
+    assert_eq!(code, 0, "{kind:?}: the tree does not extend the last checkpoint: {report}");
+    println!("{kind:?}: 2 kills, {} acknowledged, lost: 0", acknowledged.len());
+    server.stop().await;
 }
 
 /// Whoever repeats a request after the crash gets the entry that was made.

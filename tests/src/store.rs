@@ -34,6 +34,15 @@ impl Store {
         Self { directory: directory(), database }
     }
 
+    /// A fresh, empty store of several shards.
+    pub async fn sharded(kind: Kind, shards: u32) -> Self {
+        let store = Self::fresh(kind).await;
+        let file = store.data().join("reestr.toml");
+        let settings = std::fs::read_to_string(&file).expect("the settings are there");
+        std::fs::write(file, format!("shards = {shards}\n{settings}")).expect("the settings are written");
+        store
+    }
+
     /// A copy as it is now, settings and samples too; no server may run on this one.
     pub async fn copy(&self) -> Self {
         let to = tempfile::tempdir().expect("a temporary directory");

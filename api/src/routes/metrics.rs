@@ -67,6 +67,11 @@ fn appender(text: &mut String, state: &AppState) -> fmt::Result {
             metrics.overloaded(),
         ),
         ("reestr_append_failed_batches", "Batches that failed as a whole", metrics.failed_batches()),
+        (
+            "reestr_append_decided_again",
+            "Batches decided twice, as another shard's came between",
+            metrics.decided_again(),
+        ),
     ] {
         writeln!(text, "# HELP {name} {help}.\n# TYPE {name} counter\n{name}_total {value}")?;
     }

@@ -114,14 +114,13 @@ impl Batches {
         let mut places: Vec<usize> = (0..batch.len()).collect();
         let mut batch = batch;
         // Each round but the last takes out at least one register.
-        loop {
+        while !batch.is_empty() {
             match self.commit(batch).await? {
                 Outcome::Committed(committed) => {
-                    for (place, answer) in places.into_iter().zip(committed) {
+                    for (place, answer) in places.drain(..).zip(committed) {
                         answers[place] = Some(answer);
                     }
-                    let lost = || StoreError::Internal("a submission has no answer".to_owned());
-                    return answers.into_iter().map(|answer| answer.ok_or_else(lost)).collect();
+                    batch = Vec::new();
                 }
                 Outcome::Unsigned { register, error, whole } => {
                     tracing::error!(%error, "entries are refused until it can");
@@ -137,6 +136,8 @@ impl Batches {
                 }
             }
         }
+        let lost = || StoreError::Internal("a submission has no answer".to_owned());
+        answers.into_iter().map(|answer| answer.ok_or_else(lost)).collect()
     }
 
     async fn commit(&mut self, batch: Vec<Submission>) -> Result<Outcome, StoreError> {
@@ -215,13 +216,12 @@ impl Batches {
         if head.shards != facts.head.shards {
             return Ok(None);
         }
-        let Some(now) = lookup::again(tx, batch, &facts, head).await? else { return Ok(None) };
-        let holds = (&now.records, &now.keys) == (&facts.records, &facts.keys);
-        if holds && head.recorded_at <= decided.recorded_at {
+        let Some((facts, hold)) = lookup::again(tx, batch, facts, head).await? else { return Ok(None) };
+        if hold && head.recorded_at <= decided.recorded_at {
             decided.place(head.position);
         } else {
             self.metrics.decided_again.fetch_add(1, Ordering::Relaxed);
-            decided = self.decide(batch.to_vec(), now).await?;
+            decided = self.decide(batch.to_vec(), facts).await?;
             tiles = tiles::filled(tx, &decided.logs).await?;
         }
         Ok(Some((tiles, decided)))

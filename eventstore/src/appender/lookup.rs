@@ -75,14 +75,15 @@ pub(super) async fn read(
     Ok(Facts { head, places, logs, openers, records, numbers, keys })
 }
 
-/// The same facts under the lock of the journal, when all stays as it is: what they say of other shards is read again if anyone
-/// appended since. Nothing when another server opened a log that the batch opens, in another shard than this one would.
+/// The same facts under the lock of the journal, when all stays as it is, and whether they still hold: what they say of other shards
+/// is read again if anyone appended since. Nothing when another server opened a log that the batch opens, in another shard than
+/// this one would.
 pub(super) async fn again(
     tx: &mut Tx,
     batch: &[Submission],
-    before: &Facts,
+    before: Facts,
     head: Head,
-) -> Result<Option<Facts>, StoreError> {
+) -> Result<Option<(Facts, bool)>, StoreError> {
     let opens: BTreeSet<&Slug> =
         batch.iter().flat_map(|one| &one.opens).map(|open| &open.register).collect();
     if !opens.is_empty() {
@@ -95,12 +96,13 @@ pub(super) async fn again(
             }
         }
     }
-    let mut facts = Facts { head, ..before.clone() };
-    if head.position != before.head.position {
-        facts.records = records(tx, batch, head.shards).await?;
-        facts.keys = used_keys(tx, batch, head.shards).await?;
+    if head.position == before.head.position {
+        return Ok(Some((Facts { head, ..before }, true)));
     }
-    Ok(Some(facts))
+    let records = records(tx, batch, head.shards).await?;
+    let keys = used_keys(tx, batch, head.shards).await?;
+    let hold = records == before.records && keys == before.keys;
+    Ok(Some((Facts { head, records, keys, ..before }, hold)))
 }
 
 async fn logs(

@@ -105,7 +105,11 @@ async fn a_number_is_held_by_one_record_of_its_register(fixture: &Fixture) {
         store.submit(list(vec![fixture.numbered("licences", 1, 2, "77 12")])),
         store.submit(list(vec![fixture.numbered("permits", 5, 1, "77 12")]))
     );
-    assert_eq!([fourth, again, elsewhere].map(|answer| answer.unwrap()[0].position), [2, 3, 4]);
+    let mut positions = [fourth, again, elsewhere].map(|answer| answer.unwrap()[0].position);
+    if !fixture.in_order() {
+        positions.sort_unstable();
+    }
+    assert_eq!(positions, [2, 3, 4]);
     assert_eq!(store.number(&slug("licences"), "77 13").await.unwrap(), Some(Uuid::from_u128(4)));
     assert_eq!(store.number(&slug("permits"), "77 12").await.unwrap(), Some(Uuid::from_u128(5)));
     assert_eq!(store.number(&slug("permits"), "77 13").await.unwrap(), None);
@@ -170,8 +174,12 @@ async fn guards_see_what_changed(fixture: &Fixture) {
     };
     store.submit(guarded(10, 1)).await.unwrap();
     // The key is revoked in the same batch, but first: the second sees it.
-    let (revoked, stale) =
-        tokio::join!(store.submit(fixture.one("departments", 1, 2)), store.submit(guarded(11, 1)));
+    let revoking = store.submit(fixture.one("departments", 1, 2));
+    let (revoked, stale) = if fixture.in_order() {
+        tokio::join!(revoking, store.submit(guarded(11, 1)))
+    } else {
+        (revoking.await, store.submit(guarded(11, 1)).await)
+    };
     revoked.unwrap();
     assert!(matches!(stale, Err(AppendError::Stale { found: 2, .. })), "{stale:?}");
     assert!(matches!(refusal(&store, guarded(11, 1)).await, AppendError::Stale { found: 2, .. }));

@@ -38,7 +38,7 @@ async fn rows_travel_as_one_parameter(fixture: &Fixture) {
 
 async fn values_come_back_as_they_went(fixture: &Fixture) {
     let store = fixture.open().await;
-    let sql = "SELECT CAST($1 AS BIGINT) AS a, CAST($2 AS TEXT) AS b, COUNT(*) AS c, 1 = 1 AS d, $3 AS e FROM shard";
+    let sql = "SELECT CAST($1 AS BIGINT) AS a, CAST($2 AS TEXT) AS b, COUNT(*) AS c, 1 = 1 AS d, $3 AS e FROM journal";
     let arguments = args![-7_i64, Option::<String>::None, vec![1_u8, 2]];
     let row = store.db().fetch_optional(sql, arguments).await.unwrap().unwrap();
     assert_eq!((row.int("a").unwrap(), row.opt_text("b").unwrap()), (-7, None));

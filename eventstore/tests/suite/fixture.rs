@@ -30,32 +30,39 @@ pub struct Fixture {
     pub target: Target,
     pub clock: Arc<ManualClock>,
     pub key: PrivateKey,
+    pub shards: u32,
     entropy: Arc<SeededEntropy>,
     database: Option<String>,
     _directory: Option<TempDir>,
 }
 
-/// Writes each test once and runs it on both stores.
+/// Shards of a store that has several. Of so many, `notices` and `departments` are in one, `licences` in the next, and `permits`
+/// in the last.
+pub const SHARDS: u32 = 5;
+
+/// Writes each test once and runs it on both stores, with one shard and with several.
 macro_rules! on_both_stores {
     ($($test:ident),* $(,)?) => {
-        mod sqlite { $(
+        $crate::fixture::on_one_store!(sqlite, Sqlite, 1, $($test),*);
+        $crate::fixture::on_one_store!(postgres, Postgres, 1, $($test),*);
+        $crate::fixture::on_one_store!(sqlite_sharded, Sqlite, $crate::fixture::SHARDS, $($test),*);
+        $crate::fixture::on_one_store!(postgres_sharded, Postgres, $crate::fixture::SHARDS, $($test),*);
+    };
+}
+macro_rules! on_one_store {
+    ($module:ident, $kind:ident, $shards:expr, $($test:ident),*) => {
+        mod $module { $(
             #[tokio::test]
             async fn $test() {
-                let fixture = $crate::fixture::Fixture::new($crate::fixture::Kind::Sqlite).await;
-                super::$test(&fixture).await;
-                fixture.drop_store().await;
-            }
-        )* }
-        mod postgres { $(
-            #[tokio::test]
-            async fn $test() {
-                let fixture = $crate::fixture::Fixture::new($crate::fixture::Kind::Postgres).await;
+                let mut fixture = $crate::fixture::Fixture::new($crate::fixture::Kind::$kind).await;
+                fixture.shards = $shards;
                 super::$test(&fixture).await;
                 fixture.drop_store().await;
             }
         )* }
     };
 }
+pub(crate) use on_one_store;
 pub(crate) use on_both_stores;
 
 #[expect(
@@ -96,6 +103,7 @@ impl Fixture {
             target,
             clock: Arc::new(ManualClock::new("2026-03-01T09:00:00.000Z".parse().unwrap())),
             key: PrivateKey::from_seed(&[7; 32]),
+            shards: 1,
             entropy: Arc::new(SeededEntropy::new(1)),
             database,
             _directory: directory,
@@ -112,9 +120,17 @@ impl Fixture {
         self.database.is_some()
     }
 
+    /// Is what arrives together taken in the order of arrival? Not where each shard has a task of its own.
+    pub fn in_order(&self) -> bool {
+        !self.is_postgres() || self.shards == 1
+    }
+
     pub fn options(&self) -> Options {
         let master_key = Arc::new(eventstore::testing::master_key());
-        Options::new(self.target.clone(), LOG_NAME, self.clock.clone(), self.entropy.clone(), master_key)
+        let mut options =
+            Options::new(self.target.clone(), LOG_NAME, self.clock.clone(), self.entropy.clone(), master_key);
+        options.shards = self.shards;
+        options
     }
 
     pub async fn open(&self) -> Store {

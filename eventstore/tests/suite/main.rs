@@ -18,6 +18,7 @@ mod rotation;
 mod sealing;
 mod secrets;
 mod servers;
+mod sharding;
 mod trees;
 mod triggers;
 mod upgrading;

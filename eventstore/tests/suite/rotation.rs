@@ -235,12 +235,12 @@ async fn a_batch_that_the_database_fails_changes_no_key(fixture: &Fixture) {
     let second = new_key(&store, LOG).await;
     let (make, drop) = if fixture.is_postgres() {
         (
-            "CREATE TRIGGER broken BEFORE UPDATE ON shard FOR EACH ROW EXECUTE FUNCTION reestr_refuse('disk on fire')",
-            "DROP TRIGGER broken ON shard",
+            "CREATE TRIGGER broken BEFORE UPDATE ON journal FOR EACH ROW EXECUTE FUNCTION reestr_refuse('disk on fire')",
+            "DROP TRIGGER broken ON journal",
         )
     } else {
         (
-            "CREATE TRIGGER broken BEFORE UPDATE ON shard BEGIN SELECT RAISE(ABORT, 'disk on fire'); END",
+            "CREATE TRIGGER broken BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'disk on fire'); END",
             "DROP TRIGGER broken",
         )
     };

@@ -147,24 +147,25 @@ async fn plant(store: &Store, register: &Slug, hashes: &[Hash]) {
     let signer = NoteSigner::new(&origin, key).unwrap();
     let head = Checkpoint { origin, size: frontier.size(), root: frontier.root(), extensions: vec![] };
     let checkpoint = head.sign(&signer).unwrap();
+    let shard = store.shard_of(register).await.unwrap().unwrap();
     let mut tx = store.db().begin().await.unwrap();
     for (index, full) in hashes.chunks_exact(256).enumerate() {
-        let sql = "INSERT INTO tile (shard, register, level, tile_index, hashes, root) VALUES (0, $1, 0, $2, $3, $4)";
+        let sql = "INSERT INTO tile (shard, register, level, tile_index, hashes, root) VALUES ($5, $1, 0, $2, $3, $4)";
         let index = i64::try_from(index).unwrap();
-        tx.execute(sql, args![register, index, tile_encode(full), tile_root(full)]).await.unwrap();
+        tx.execute(sql, args![register, index, tile_encode(full), tile_root(full), shard]).await.unwrap();
     }
     let tail = hashes.len() / 256 * 256;
     for (place, hash) in hashes[tail..].iter().enumerate() {
         let sql = "INSERT INTO entry (shard, position, register, leaf_index, record, version, recorded_at, statement, leaf_hash)
-            VALUES (0, $1, $2, $3, $4, 1, 0, 'planted', $5)";
+            VALUES ($6, $1, $2, $3, $4, 1, 0, 'planted', $5)";
         let record = uuid::Uuid::from_u128(1 << 100 | place as u128);
         let (position, index) = (place as u64 + 1, (tail + place) as u64);
-        tx.execute(sql, args![position, register, index, record, hash]).await.unwrap();
+        tx.execute(sql, args![position, register, index, record, hash, shard]).await.unwrap();
     }
     let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| peak.0).collect();
     let sql = "UPDATE log SET size = $2, root = $3, frontier = $4, checkpoint = $5, recorded_at = 0 WHERE register = $1";
     tx.execute(sql, args![register, frontier.size(), frontier.root(), peaks, checkpoint]).await.unwrap();
-    tx.execute("UPDATE shard SET position = $1", args![(hashes.len() - tail) as u64]).await.unwrap();
+    tx.execute("UPDATE journal SET position = $1", args![(hashes.len() - tail) as u64]).await.unwrap();
     tx.commit().await.unwrap();
 }
 

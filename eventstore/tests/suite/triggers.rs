@@ -37,14 +37,18 @@ async fn the_log_is_insert_only(fixture: &Fixture) {
         statements.push(("TRUNCATE tile", "tiles are never deleted"));
         statements.push(("TRUNCATE log", "logs are never deleted"));
         statements.push(("TRUNCATE shard CASCADE", "never deleted"));
+        statements.push(("TRUNCATE journal", "never deleted"));
     }
     refused(fixture, &statements).await;
 }
 
 async fn heads_never_go_back(fixture: &Fixture) {
     let statements = [
-        ("UPDATE shard SET position = 299", "never goes back"),
-        ("UPDATE shard SET recorded_at = 0", "never goes back"),
+        ("UPDATE journal SET position = 299", "never goes back"),
+        ("UPDATE journal SET recorded_at = 0", "never goes back"),
+        ("UPDATE journal SET shards = 0", "never goes back"),
+        ("DELETE FROM journal", "never deleted"),
+        ("UPDATE shard SET position = 301", "the head is kept in journal"),
         ("DELETE FROM shard", "shards are never deleted"),
         ("UPDATE log SET size = 299", "never shrinks"),
         ("UPDATE log SET register = 'other'", "never shrinks"),

@@ -50,6 +50,11 @@ impl Database {
 
     /// Opens a store on it; twice gives two servers.
     pub async fn open(&self, clock: &Arc<ManualClock>) -> Store {
+        self.open_sharded(clock, 1).await
+    }
+
+    /// The same, with so many shards.
+    pub async fn open_sharded(&self, clock: &Arc<ManualClock>, shards: u32) -> Store {
         let target = match self {
             Self::Sqlite(directory) => Target::Sqlite(directory.path().join("store.db")),
             Self::Postgres { server, name } => {
@@ -58,7 +63,8 @@ impl Database {
             }
         };
         let (entropy, key) = (Arc::new(SeededEntropy::new(7)), Arc::new(eventstore::testing::master_key()));
-        let options = Options::new(target, "log.test", clock.clone(), entropy, key);
+        let mut options = Options::new(target, "log.test", clock.clone(), entropy, key);
+        options.shards = shards;
         Store::open(options).await.expect("the store opens")
     }
 }
