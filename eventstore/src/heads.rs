@@ -12,7 +12,8 @@ use crate::sql::{Db, Row};
 use crate::store::Store;
 
 /// The columns that [`read`] wants.
-pub(crate) const COLUMNS: &str = "log.shard, register, size, root, frontier, checkpoint, recorded_at, vkey, older_vkeys";
+pub(crate) const COLUMNS: &str =
+    "log.shard, register, size, root, frontier, checkpoint, recorded_at, vkey, older_vkeys";
 
 /// A head with what the appender needs beside it.
 pub(crate) struct Head {

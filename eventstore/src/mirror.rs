@@ -22,8 +22,8 @@ use crate::error::StoreError;
 use crate::heads;
 use crate::listen;
 use crate::model::Withhold;
-use crate::sql::{Col, JsonRows, Tx, rows};
 use crate::shards::FIRST;
+use crate::sql::{Col, JsonRows, Tx, rows};
 use crate::store::{BATCH_ENTRIES_MAX, Store};
 
 /// Bytes of bodies that are written together at most, beside one more body.
@@ -159,7 +159,8 @@ impl Store {
         let mut tx = self.db().begin().await?;
         let Head { position, recorded_at, shards } = lock_journal(&mut tx).await?;
         claim(&mut tx, self.log_name(), position).await?;
-        let places = self.shards().find(&mut tx, logs.iter().map(|log| &log.register).collect(), shards).await?;
+        let places =
+            self.shards().find(&mut tx, logs.iter().map(|log| &log.register).collect(), shards).await?;
         let mut growing = BTreeMap::new();
         for log in logs {
             let register = log.register.clone();
@@ -348,7 +349,9 @@ impl Mirroring<'_> {
             let recorded_at = log.recorded_at.map(Timestamp::millis);
             let (kid, vkey) = (log.key.key().kid(), log.key.to_string());
             let older = heads::older_text(&log.older_keys);
-            self.tx.execute(sql, args![log.shard, register, &log.note, recorded_at, &kid, vkey, older]).await?;
+            self.tx
+                .execute(sql, args![log.shard, register, &log.note, recorded_at, &kid, vkey, older])
+                .await?;
         }
         self.tx.commit().await?;
         listen::raise(self.store.arrived(), self.position);
@@ -361,7 +364,8 @@ async fn claim_numbers(tx: &mut Tx, numbers: JsonRows) -> Result<(), MirrorError
     if numbers.is_empty() {
         return Ok(());
     }
-    let columns = [("place", Col::Int), ("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
+    let columns =
+        [("place", Col::Int), ("register", Col::Text), ("number", Col::Text), ("record", Col::Blob)];
     let claimed = rows(tx.dialect(), "$1", &columns);
     let insert = format!(
         "INSERT INTO number (shard, register, number, record) SELECT r.place, r.register, r.number, r.record FROM {claimed} AS r

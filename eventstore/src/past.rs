@@ -9,8 +9,8 @@ use proofs::time::Timestamp;
 
 use crate::args;
 use crate::error::StoreError;
-use crate::sql::Row;
 use crate::shards;
+use crate::sql::Row;
 use crate::store::Store;
 
 /// Where an entry stands, as its row says without its statement being read.
@@ -28,7 +28,9 @@ impl Store {
     /// Where the entry at a position stands, also when the entry itself cannot be read.
     pub async fn placed(&self, position: u64) -> Result<Option<Placed>, StoreError> {
         let of_any = shards::any(self.db().dialect());
-        let sql = format!("SELECT register, leaf_index, recorded_at FROM entry WHERE shard {of_any} AND position = $1");
+        let sql = format!(
+            "SELECT register, leaf_index, recorded_at FROM entry WHERE shard {of_any} AND position = $1"
+        );
         let row = self.db().fetch_optional(&sql, args![position]).await?;
         let of = |row: &Row| {
             Ok(Placed {

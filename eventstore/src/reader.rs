@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::args;
 use crate::error::StoreError;
 use crate::model::StoredEntry;
-use crate::sql::{Col, Db, JsonRows, Row, rows};
 use crate::shards;
+use crate::sql::{Col, Db, JsonRows, Row, rows};
 use crate::store::Store;
 
 /// Entries of one read at most: at 2 KiB each, 10 MB.

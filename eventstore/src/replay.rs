@@ -6,8 +6,8 @@
 use crate::args;
 use crate::error::{AppendError, StoreError};
 use crate::model::{Appended, Idempotency};
-use crate::sql::Row;
 use crate::shards;
+use crate::sql::Row;
 use crate::store::Store;
 
 impl Store {

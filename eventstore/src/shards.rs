@@ -41,7 +41,8 @@ pub(crate) fn one_of(count: i64) -> String {
 
 /// The numbers of the first `count` shards as a sub-select, whose alias has one column, `shard`. With one it is a constant.
 pub(crate) fn listed(count: i64) -> String {
-    let numbers: Vec<_> = (FIRST..count).map(|shard| format!("SELECT CAST({shard} AS BIGINT) AS shard")).collect();
+    let numbers: Vec<_> =
+        (FIRST..count).map(|shard| format!("SELECT CAST({shard} AS BIGINT) AS shard")).collect();
     format!("({})", numbers.join(" UNION ALL "))
 }
 
@@ -66,11 +67,7 @@ pub(crate) struct Shards {
 impl Shards {
     pub(crate) fn new(first: impl IntoIterator<Item = Slug>, count: i64, heads: &[Head]) -> Self {
         let places = heads.iter().map(|head| (head.log.register.clone(), head.shard)).collect();
-        Self {
-            first: first.into_iter().collect(),
-            count: AtomicI64::new(count),
-            places: RwLock::new(places),
-        }
+        Self { first: first.into_iter().collect(), count: AtomicI64::new(count), places: RwLock::new(places) }
     }
 
     /// How many there are at least.

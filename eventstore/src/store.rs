@@ -17,8 +17,8 @@ use crate::keys::{KeyHolder, Keyring, NoHolder};
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
 use crate::seal::{self, MasterKeySource};
-use crate::sql::{Db, Row, Target};
 use crate::shards::{self, Shards};
+use crate::sql::{Db, Row, Target};
 use crate::{listen, verify};
 
 /// Entries of a batch: enough to spread one commit's cost (a flush, about a millisecond) to about a microsecond an entry, and few

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::args;
 use crate::error::StoreError;
 use crate::model::Withhold;
-use crate::sql::{Col, JsonRows, Row, Tx, rows};
 use crate::shards;
+use crate::sql::{Col, JsonRows, Row, Tx, rows};
 use crate::store::Store;
 
 /// Rows of one read at most: a few hundred bytes each.

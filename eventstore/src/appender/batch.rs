@@ -272,11 +272,7 @@ impl Batches {
         }
     }
 
-    async fn decide(
-        &self,
-        batch: Vec<Submission>,
-        facts: Facts,
-    ) -> Result<Decided, Undecided> {
+    async fn decide(&self, batch: Vec<Submission>, facts: Facts) -> Result<Decided, Undecided> {
         let now = self.clock.now();
         let entries: usize = batch.iter().map(|one| one.entries.len()).sum();
         if entries < BLOCKING_ENTRIES && facts.signs_locally() {

@@ -84,8 +84,7 @@ pub(super) async fn again(
     before: Facts,
     head: Head,
 ) -> Result<Option<(Facts, bool)>, StoreError> {
-    let opens: BTreeSet<&Slug> =
-        batch.iter().flat_map(|one| &one.opens).map(|open| &open.register).collect();
+    let opens: BTreeSet<&Slug> = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register).collect();
     if !opens.is_empty() {
         let mut slugs = JsonRows::new();
         opens.iter().for_each(|register| slugs.push(args![*register]));

@@ -189,8 +189,8 @@ fn take(waiting: &mut VecDeque<Waiting>, bound: usize) -> Vec<Waiting> {
 mod tests {
     use super::{lookup, tiles};
     use crate::args;
-    use crate::sql::{Db, Target};
     use crate::shards;
+    use crate::sql::{Db, Target};
 
     /// A query that scans a table costs each batch more as the log grows, and nothing else would show it before production.
     #[tokio::test]

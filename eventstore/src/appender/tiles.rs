@@ -66,7 +66,14 @@ pub(crate) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile
                 let root = tile_root(full);
                 new_hashes.push(root);
                 let hashes = tile_encode(full);
-                tiles.push(FullTile { shard: log.shard, register: log.register.clone(), level, index, hashes, root });
+                tiles.push(FullTile {
+                    shard: log.shard,
+                    register: log.register.clone(),
+                    level,
+                    index,
+                    hashes,
+                    root,
+                });
             }
         }
     }
@@ -122,7 +129,11 @@ fn leaf_hashes_sql(dialect: Dialect) -> String {
         "SELECT e.register, e.leaf_hash AS hash FROM {} AS r CROSS JOIN entry e
          WHERE e.shard = r.place AND e.register = r.slug AND e.leaf_index >= r.low AND e.leaf_index < r.high
          ORDER BY e.register, e.leaf_index",
-        rows(dialect, "$1", &[("place", Col::Int), ("slug", Col::Text), ("low", Col::Int), ("high", Col::Int)])
+        rows(
+            dialect,
+            "$1",
+            &[("place", Col::Int), ("slug", Col::Text), ("low", Col::Int), ("high", Col::Int)]
+        )
     )
 }
 

@@ -62,8 +62,8 @@ macro_rules! on_one_store {
         )* }
     };
 }
-pub(crate) use on_one_store;
 pub(crate) use on_both_stores;
+pub(crate) use on_one_store;
 
 #[expect(
     clippy::disallowed_methods,

@@ -58,7 +58,8 @@ async fn a_list_over_several_shards_is_all_or_nothing(fixture: &Fixture) {
     let appended = store.submit(keyed(over(1), "k", 1)).await.unwrap();
     assert_eq!(places(&appended), [(1, 0, 1), (2, 0, 1), (3, 0, 1)]);
     assert_eq!(places(&store.submit(keyed(over(1), "k", 1)).await.unwrap()), places(&appended));
-    let shards: Vec<_> = store.db().fetch_all("SELECT shard FROM entry ORDER BY position", vec![]).await.unwrap();
+    let shards: Vec<_> =
+        store.db().fetch_all("SELECT shard FROM entry ORDER BY position", vec![]).await.unwrap();
     let shards: Vec<_> = shards.iter().map(|row| row.int("shard").unwrap()).collect();
     assert_eq!(shards, if fixture.shards == 1 { [0, 0, 0] } else { [4, 3, 2] });
     for (register, record) in [("permits", 1), ("notices", 3)] {
@@ -95,7 +96,10 @@ async fn a_store_grows_under_those_who_have_it_open(fixture: &Fixture) {
     // Nobody takes shards away.
     options.shards = 1;
     let store = Store::open(options).await.unwrap();
-    store.submit(list(vec![fixture.entry("permits", 1_000, 3), fixture.entry("licences", 1, 2)])).await.unwrap();
+    store
+        .submit(list(vec![fixture.entry("permits", 1_000, 3), fixture.entry("licences", 1, 2)]))
+        .await
+        .unwrap();
     assert_eq!(number(&store, "SELECT shards AS n FROM journal").await, 7);
     whole(&store).await;
     store.close().await;
@@ -109,7 +113,11 @@ async fn a_store_of_an_older_version_goes_on(fixture: &Fixture) {
     let opens = vec![fixture.new_log(&store, "licences").await];
     store.submit(Submission { opens, ..Submission::default() }).await.unwrap();
     store.submit(keyed(fixture.many("licences", 1, 300), "k", 1)).await.unwrap();
-    let drop = if fixture.is_postgres() { "DROP TRIGGER shard_update ON shard" } else { "DROP TRIGGER shard_update" };
+    let drop = if fixture.is_postgres() {
+        "DROP TRIGGER shard_update ON shard"
+    } else {
+        "DROP TRIGGER shard_update"
+    };
     let mut tx = store.db().begin().await.unwrap();
     for statement in [
         drop,
@@ -139,7 +147,8 @@ async fn a_store_of_an_older_version_goes_on(fixture: &Fixture) {
     assert!(store.submit(keyed(fixture.many("licences", 1, 300), "k", 1)).await.unwrap()[0].replayed);
     // The older version, if it still runs, would take the position from the shard's row, and move it on.
     let mut tx = store.db().begin().await.unwrap();
-    let refused = tx.execute("UPDATE shard SET position = 301 WHERE shard = 0 AND position = 300", vec![]).await;
+    let refused =
+        tx.execute("UPDATE shard SET position = 301 WHERE shard = 0 AND position = 300", vec![]).await;
     assert!(refused.unwrap_err().to_string().contains("the head is kept in journal"));
     tx.rollback().await.unwrap();
     whole(&store).await;
@@ -302,7 +311,9 @@ async fn fight(fixture: &Fixture, store: &Store, caller: u128) -> Done {
         let (contested, key) = (100 + round, format!("key {round}"));
         match store.submit(keyed(fixture.one(register, contested, 1), &key, 1)).await {
             Ok(appended) => keys.push((key, appended.iter().map(|one| one.position).collect())),
-            Err(error) => panic!("the first takes the id and the key, and all others are told of it: {error}"),
+            Err(error) => {
+                panic!("the first takes the id and the key, and all others are told of it: {error}")
+            }
         }
         let next = fixture.one(if round % 2 == 0 { "departments" } else { register }, 1, version + 1);
         match store.submit(next).await {
@@ -310,7 +321,10 @@ async fn fight(fixture: &Fixture, store: &Store, caller: u128) -> Done {
             Err(error) => panic!("{error}"),
         }
         let others = REGISTERS.map(|register| fixture.entry(register, own * 10 + register.len() as u128, 1));
-        store.submit(list(others.into_iter().skip(usize::try_from(round % 4).unwrap()).collect())).await.unwrap();
+        store
+            .submit(list(others.into_iter().skip(usize::try_from(round % 4).unwrap()).collect()))
+            .await
+            .unwrap();
     }
     (held, keys)
 }

@@ -121,8 +121,7 @@ async fn a_replay_while_others_append_misses_nothing() {
 #[tokio::test]
 async fn rows_are_the_same_whatever_the_shards() {
     for (one, several) in Database::both().await.into_iter().zip(Database::both().await) {
-        let stores =
-            [one.open_sharded(&clock(), 1).await, several.open_sharded(&clock(), 6).await];
+        let stores = [one.open_sharded(&clock(), 1).await, several.open_sharded(&clock(), 6).await];
         let mut digests = Vec::new();
         for store in &stores {
             town::found(store).await;
