@@ -147,10 +147,15 @@ impl Decided {
         };
         place(&mut self.before);
         place(&mut self.position);
-        self.entries.iter_mut().for_each(|entry| place(&mut entry.position));
-        self.keys.iter_mut().for_each(|key| place(&mut key.first_position));
-        let appended = self.answers.iter_mut().flatten().flatten();
-        appended.for_each(|one| place(&mut one.position));
+        for entry in &mut self.entries {
+            place(&mut entry.position);
+        }
+        for key in &mut self.keys {
+            place(&mut key.first_position);
+        }
+        for appended in self.answers.iter_mut().flatten().flatten() {
+            place(&mut appended.position);
+        }
     }
 }
 

@@ -87,7 +87,9 @@ pub(super) async fn again(
     let opens: BTreeSet<&Slug> = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register).collect();
     if !opens.is_empty() {
         let mut slugs = JsonRows::new();
-        opens.iter().for_each(|register| slugs.push(args![*register]));
+        for register in opens {
+            slugs.push(args![register]);
+        }
         for row in tx.fetch_all(&shards::find_sql(tx.dialect()), args![slugs]).await? {
             let register: Slug = row.parse("register").map_err(|error| error.at("log", String::new))?;
             if before.places.get(&register) != Some(&row.int("shard")?) {
