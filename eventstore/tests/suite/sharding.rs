@@ -337,8 +337,7 @@ async fn servers_fight_over_shards() {
     let one = fixture.with_logs(&REGISTERS).await;
     let two = fixture.open().await;
     one.submit(fixture.one("departments", 1, 1)).await.unwrap();
-    let callers =
-        (0..12).map(|caller| fight(&fixture, if caller % 2 == 1 { &one } else { &two }, caller));
+    let callers = (0..12).map(|caller| fight(&fixture, if caller % 2 == 1 { &one } else { &two }, caller));
     let done = join_all(callers).await;
     whole(&one).await;
     let changes: Vec<_> =
