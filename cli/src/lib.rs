@@ -15,6 +15,7 @@ mod failure;
 mod fixtures;
 mod keyfile;
 mod ledger;
+mod memory;
 mod output;
 mod parquet;
 mod pkcs11;

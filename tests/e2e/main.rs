@@ -18,6 +18,7 @@ mod failover;
 mod feeds;
 mod liar;
 mod living;
+mod memory;
 mod mirror;
 mod outsider;
 mod receipt;

@@ -76,18 +76,23 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line, or what is wrong with it; the lines after it can still be read. `None` at the end.
     pub fn read(&mut self) -> io::Result<Option<Result<Line, String>>> {
+        let index = self.next;
+        Ok(self.raw()?.map(|line| parse(&line?, index)))
+    }
+
+    /// The next line as it stands, for [`parse`].
+    pub fn raw(&mut self) -> io::Result<Option<Result<Vec<u8>, String>>> {
         let mut bytes = Vec::new();
         (&mut self.source).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut bytes)?;
         if bytes.is_empty() {
             return Ok(None);
         }
-        let expected = self.next;
         self.next += 1;
         if bytes.len() == LINE_BYTES_MAX && bytes.last() != Some(&b'\n') {
             self.skip_line()?;
             return Ok(Some(Err(format!("the line is longer than {LINE_BYTES_MAX} bytes"))));
         }
-        Ok(Some(parse(&bytes, expected)))
+        Ok(Some(Ok(bytes)))
     }
 
     fn skip_line(&mut self) -> io::Result<()> {
@@ -104,7 +109,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 /// Reads a line, which must be of this index and in the one form. Errors name no value: it may be personal.
-fn parse(bytes: &[u8], expected: u64) -> Result<Line, String> {
+pub fn parse(bytes: &[u8], expected: u64) -> Result<Line, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Members {

@@ -21,13 +21,62 @@ use super::fetch::{CouldNotCheck, Served};
 use super::platform::entry_view;
 use super::register::Checked;
 use super::report::{Fault, RegisterReport};
-use crate::archive::bodies::{Line, Lines};
+use crate::archive::bodies::{self, Line, Lines};
 use crate::archive::definition;
 use crate::archive::index::{ArchiveError, Index, Scanner, read};
 use crate::archive::layout::{Heads, Part};
 
 /// The rule that says what an archive must be.
 pub const RULE: &str = "archive";
+
+/// Lines of an archive's bodies, as they stand there.
+pub struct Raw {
+    part: Part,
+    from: u64,
+    /// What is wrong with a line in place of one that cannot be one; nothing where the file has no more.
+    lines: Vec<Option<Result<Vec<u8>, String>>>,
+    /// Whether something follows the line of the last entry.
+    goes_on: bool,
+}
+
+impl Raw {
+    /// How many bytes they have.
+    pub fn bytes(&self) -> usize {
+        self.lines.iter().flatten().flatten().map(Vec::len).sum()
+    }
+
+    /// Reads them; what is wrong with them goes to the report.
+    pub fn parse(self, report: &mut RegisterReport) -> Vec<Served> {
+        let prefix = self.part.prefix();
+        let mut served = Vec::with_capacity(self.lines.len());
+        for (line, index) in self.lines.into_iter().zip(self.from..) {
+            let none = Served {
+                index,
+                statement: None,
+                recorded_at: None,
+                body: None,
+                salt: None,
+                canonical: true,
+            };
+            let detail = match line.map(|line| line.and_then(|line| bodies::parse(&line, index))) {
+                Some(Ok(Line { body, .. })) => {
+                    let (body, salt) = body.unzip();
+                    served.push(Served { body, salt, ..none });
+                    continue;
+                }
+                Some(Err(detail)) => format!("{prefix}bodies.ndjson: {detail}"),
+                None => format!("{prefix}bodies.ndjson ends before its line"),
+            };
+            report.fault(Fault { index: Some(index), record: None, rule: RULE, detail });
+            served.push(none);
+        }
+        if self.goes_on {
+            let detail = format!("{prefix}bodies.ndjson goes on after the line of the last entry");
+            report.fault(super::log_fault(RULE, detail));
+        }
+        served
+    }
+}
 
 /// An archive whose files are all there.
 pub struct Archive {
@@ -134,37 +183,18 @@ impl Archive {
         read(&mut open.file, span).map(Some).map_err(|error| could_not(&self.path, &error.into()))
     }
 
-    /// The bodies of so many entries from an index on. What is wrong with their lines goes to the report.
-    pub fn entries(
-        &self,
-        register: &Slug,
-        from: u64,
-        count: u64,
-        report: &mut RegisterReport,
-    ) -> Result<Option<Vec<Served>>, CouldNotCheck> {
+    /// The lines of so many entries from an index on. They are read fastest one after the other.
+    pub fn entries(&self, register: &Slug, from: u64, count: u64) -> Result<Option<Raw>, CouldNotCheck> {
         let Some(part) = self.index.heads.part(register) else { return Ok(None) };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |error: io::Error| could_not(&self.path, &error.into());
         let lines = open.lines(&self.path, &self.index, part, from).map_err(failed)?;
-        let mut served = Vec::new();
-        for index in from..from + count {
-            let fault = match lines.read().map_err(failed)? {
-                Some(Ok(Line { body, .. })) => {
-                    let (body, salt) = body.unzip();
-                    served.push(Served { index, statement: None, recorded_at: None, body, salt });
-                    continue;
-                }
-                Some(Err(detail)) => format!("{}bodies.ndjson: {detail}", part.prefix()),
-                None => format!("{}bodies.ndjson ends before its line", part.prefix()),
-            };
-            report.fault(Fault { index: Some(index), record: None, rule: RULE, detail: fault });
-            served.push(Served { index, statement: None, recorded_at: None, body: None, salt: None });
+        let mut read = Vec::new();
+        for _ in 0..count {
+            read.push(lines.raw().map_err(failed)?);
         }
-        if from + count == self.index.heads.size(part) && lines.rest() > 0 {
-            let detail = format!("{}bodies.ndjson goes on after the line of the last entry", part.prefix());
-            report.fault(super::log_fault(RULE, detail));
-        }
-        Ok(Some(served))
+        let goes_on = from + count == self.index.heads.size(part) && lines.rest() > 0;
+        Ok(Some(Raw { part, from, lines: read, goes_on }))
     }
 
     /// The faults found when it was opened, once.
@@ -185,7 +215,7 @@ impl Open {
         let at = self.lines.get(&part).map(Lines::next_index);
         if at != Some(from) {
             let mut lines = lines(path, index, part)?;
-            while lines.next_index() < from && lines.read()?.is_some() {}
+            while lines.next_index() < from && lines.raw()?.is_some() {}
             self.lines.insert(part, lines);
         }
         self.lines.get_mut(&part).ok_or_else(|| io::ErrorKind::NotFound.into())

@@ -1,5 +1,6 @@
 //! What an audit reads from a server, over HTTP.
 
+use std::io;
 use std::time::Duration;
 
 use proofs::body::Salt;
@@ -9,6 +10,8 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::archive::Raw;
+use super::report::RegisterReport;
 use crate::why::Why;
 
 /// A response larger than this is not read: the largest legitimate one is a page of bodies.
@@ -71,9 +74,66 @@ pub enum CouldNotCheck {
         /// What went wrong.
         what: String,
     },
+    /// What an audit puts aside does not fit, or cannot be read again.
+    #[error("could not use a temporary file in {path}: {what}; TMPDIR names another directory")]
+    Temporary {
+        /// The directory.
+        path: String,
+        /// What went wrong.
+        what: String,
+    },
+    /// The work itself broke off.
+    #[error("the work broke off: {0}")]
+    Broken(String),
     /// The address is not a URL.
     #[error("{0:?} is not a URL such as https://registers.example.gov")]
     Url(String),
+}
+
+impl CouldNotCheck {
+    /// A temporary file that failed.
+    pub fn temporary(error: &io::Error) -> Self {
+        Self::Temporary { path: std::env::temp_dir().display().to_string(), what: error.to_string() }
+    }
+}
+
+/// The bodies of some entries as they were read: whoever checks them parses them, off the async threads.
+pub enum Listing {
+    /// A page of a list, and where it was asked for.
+    Page {
+        /// What was asked for.
+        url: String,
+        /// The answer.
+        bytes: Vec<u8>,
+    },
+    /// Entries that were asked for one by one.
+    Entries(Vec<Served>),
+    /// Lines of an archive.
+    Lines(Raw),
+}
+
+impl Listing {
+    /// How many bytes were read, where it is known.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Page { bytes, .. } => bytes.len(),
+            Self::Entries(_) => 0,
+            Self::Lines(lines) => lines.bytes(),
+        }
+    }
+
+    /// Parses it. What is wrong with the form of an archive's lines goes to the report.
+    pub fn read(self, report: &mut RegisterReport) -> Result<Vec<Served>, CouldNotCheck> {
+        match self {
+            Self::Page { url, bytes } => {
+                let page: Result<Page<Served>, _> = serde_json::from_slice(&bytes);
+                let what = |error: serde_json::Error| CouldNotCheck::Unexpected { url, what: error.to_string() };
+                page.map(|page| page.items).map_err(what)
+            }
+            Self::Entries(served) => Ok(served),
+            Self::Lines(lines) => Ok(lines.parse(report)),
+        }
+    }
 }
 
 /// The private half of an entry as served, for those who may see it.
@@ -91,6 +151,9 @@ pub struct Served {
     pub body: Option<Box<RawValue>>,
     /// Its salt.
     pub salt: Option<Salt>,
+    /// Whether the body is known to stand in canonical form.
+    #[serde(skip)]
+    pub canonical: bool,
 }
 
 fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -183,7 +246,7 @@ impl Fetch {
         register: &Slug,
         from: u64,
         count: u64,
-    ) -> Result<Option<Vec<Served>>, CouldNotCheck> {
+    ) -> Result<Option<Listing>, CouldNotCheck> {
         match self.page(register, from).await {
             Err(CouldNotCheck::Status { status: StatusCode::INTERNAL_SERVER_ERROR, .. }) => {}
             Err(CouldNotCheck::Status {
@@ -200,14 +263,14 @@ impl Fetch {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Some(served))
+        Ok(Some(Listing::Entries(served)))
     }
 
-    async fn page(&self, register: &Slug, from: u64) -> Result<Vec<Served>, CouldNotCheck> {
+    async fn page(&self, register: &Slug, from: u64) -> Result<Listing, CouldNotCheck> {
         let after = from.checked_sub(1).map_or(String::new(), |after| format!("&after={after}"));
-        let page: Page<Served> =
-            self.json(&format!("/v1/registers/{register}/entries?limit={PAGE}{after}")).await?;
-        Ok(page.items)
+        let path = format!("/v1/registers/{register}/entries?limit={PAGE}{after}");
+        let bytes = self.bytes(&path).await?;
+        Ok(Listing::Page { url: format!("{}{path}", self.base), bytes })
     }
 
     async fn text(&self, path: &str) -> Result<String, CouldNotCheck> {

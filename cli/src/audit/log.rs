@@ -1,20 +1,23 @@
 //! One register's log: its checkpoint, and its leaves hashed into the root.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use proofs::hash::{Hash, leaf_hash};
 use proofs::merkle::Frontier;
 use proofs::slug::Slug;
-use proofs::tile::{TILE_WIDTH, TileLevel, TilePath, bundle_decode, bundle_paths, paths, tile_root};
+use proofs::tile::{LEVEL_MAX, TILE_WIDTH, TileLevel, TilePath, bundle_decode, bundle_paths, tile_root};
 
-use super::fetch::CouldNotCheck;
+use super::fetch::{CouldNotCheck, Listing};
 use super::head::Head;
 use super::log_fault;
 use super::report::{Fault, RegisterReport};
 use super::source::Source;
 use super::state::{Pin, Pins};
 
-/// Bundles fetched ahead: enough to hide a network's latency, few enough to hold in memory (16 × 256 leaves).
+/// Bundles read ahead, and worked on at once: enough to hide a network's latency and to keep the cores of a machine busy.
 const AHEAD: usize = 16;
+/// Bytes of bundles and bodies read ahead, going by those of the last bundle. Usual ones have half a megabyte.
+const AHEAD_BYTES: usize = 32 << 20;
 
 /// A log as of the checkpoint that was fetched first.
 pub struct Log {
@@ -63,12 +66,25 @@ impl Log {
 }
 
 /// Hashes leaves into the tree, and the tree against the checkpoint, the tiles and what was kept.
-pub struct Hashing {
+struct Hashing {
     tree: Frontier,
-    /// Node hashes by tile level: level 0 holds only those of the tile being filled.
-    levels: Vec<Vec<Hash>>,
+    /// Above the leaves' own, of each level the tile that is being filled.
+    levels: Vec<Filling>,
     kept: Option<(u64, Hash)>,
     root_at_kept: Option<Hash>,
+}
+
+/// A hash tile that is being filled.
+#[derive(Default)]
+struct Filling {
+    index: u64,
+    hashes: Vec<Hash>,
+}
+
+/// A hash tile as the leaves make it.
+struct Made {
+    path: TilePath,
+    hashes: Vec<Hash>,
 }
 
 impl Hashing {
@@ -76,48 +92,151 @@ impl Hashing {
         let kept = log.kept.as_ref().map(|pin| (pin.checkpoint.size, pin.checkpoint.root));
         let tree = Frontier::new();
         let root_at_kept = kept.filter(|(size, _)| *size == 0).map(|_| tree.root());
-        Self { tree, levels: vec![Vec::new()], kept, root_at_kept }
+        Self { tree, levels: Vec::new(), kept, root_at_kept }
     }
 
-    fn push(&mut self, leaf: &[u8]) {
-        let hash = leaf_hash(leaf);
-        self.tree.push(hash);
-        if self.kept.is_some_and(|(size, _)| size == self.tree.size()) {
-            self.root_at_kept = Some(self.tree.root());
-        }
-        self.levels[0].push(hash);
-        let mut level = 0;
-        while self.levels[level].len().is_multiple_of(usize::from(TILE_WIDTH)) {
-            let start = self.levels[level].len() - usize::from(TILE_WIDTH);
-            let root = tile_root(&self.levels[level][start..]);
-            if self.levels.len() == level + 1 {
-                self.levels.push(Vec::new());
+    /// Takes in the hashes of a bundle's leaves; gives the tiles above them that are full now.
+    fn push(&mut self, leaves: &[Hash]) -> Vec<Made> {
+        for hash in leaves {
+            self.tree.push(*hash);
+            if self.kept.is_some_and(|(size, _)| size == self.tree.size()) {
+                self.root_at_kept = Some(self.tree.root());
             }
-            self.levels[level + 1].push(root);
-            level += 1;
         }
+        let mut made = Vec::new();
+        let mut root = (leaves.len() == usize::from(TILE_WIDTH)).then(|| tile_root(leaves));
+        for level in 1..=LEVEL_MAX {
+            let Some(hash) = root.take() else { break };
+            if self.levels.len() < usize::from(level) {
+                self.levels.push(Filling::default());
+            }
+            let filling = &mut self.levels[usize::from(level) - 1];
+            filling.hashes.push(hash);
+            if filling.hashes.len() == usize::from(TILE_WIDTH) {
+                let hashes = std::mem::take(&mut filling.hashes);
+                root = Some(tile_root(&hashes));
+                let (level, index, width) = (TileLevel::Hash(level), filling.index, TILE_WIDTH);
+                made.push(Made { path: TilePath { level, index, width }, hashes });
+                filling.index += 1;
+            }
+        }
+        made
+    }
+
+    /// The tiles above the leaves' own that are not full at the end.
+    fn rest(&mut self) -> Vec<Made> {
+        let made = (1..=LEVEL_MAX).zip(self.levels.drain(..)).filter_map(|(level, filling)| {
+            let width = u16::try_from(filling.hashes.len()).ok().filter(|width| *width > 0)?;
+            let path = TilePath { level: TileLevel::Hash(level), index: filling.index, width };
+            Some(Made { path, hashes: filling.hashes })
+        });
+        made.collect()
     }
 }
 
-/// Reads a log's leaves in order and gives each bundle to `each`; then compares root and hash tiles.
+/// The leaves of a bundle, as they were read, with what is shown of their bodies.
+pub struct Leaves {
+    /// Index of the first.
+    pub first: u64,
+    /// The leaves.
+    pub leaves: Vec<Vec<u8>>,
+    /// Their bodies.
+    pub bodies: Bodies,
+}
+
+/// What is shown of the bodies of some entries.
+pub enum Bodies {
+    /// They were not asked for.
+    Unasked,
+    /// None may be seen.
+    Refused,
+    /// These.
+    Shown(Listing),
+}
+
+/// A bundle that was read, and what was made of it.
+enum Worked<T> {
+    /// It holds what it must.
+    Sound { hashes: Vec<Hash>, tile: Option<Fault>, found: T },
+    /// It does not.
+    Broken { path: TilePath, detail: String },
+}
+
+/// Reads a log's leaves and hands each bundle to `work`, several at once, off the async threads; hands what came of it to `each`, in
+/// the order of the log; compares root and hash tiles.
 ///
 /// Faults go to the report. Returns false when the leaves could not be trusted to be the log's.
-pub async fn walk(
-    fetch: &Source,
+pub async fn walk<T: Send + 'static>(
+    source: &Source,
     log: &Log,
     report: &mut RegisterReport,
-    mut each: impl AsyncFnMut(u64, Vec<Vec<u8>>, &mut RegisterReport) -> Result<(), CouldNotCheck>,
+    work: impl Fn(Leaves) -> Result<T, CouldNotCheck> + Clone + Send + 'static,
+    mut each: impl FnMut(T, &mut RegisterReport) -> Result<Asks, CouldNotCheck>,
 ) -> Result<bool, CouldNotCheck> {
     let Some(head) = &log.head else { return Ok(false) };
-    let size = head.checkpoint.size;
     let mut hashing = Hashing::new(log);
-    let mut bundles =
-        stream::iter(bundle_paths(size).map(|path| async move {
-            Ok::<_, CouldNotCheck>((path, fetch.tile(&log.register, &path).await?))
-        }))
-        .buffered(AHEAD);
-    while let Some((path, bundle)) = bundles.try_next().await? {
-        let first = path.index * u64::from(TILE_WIDTH);
+    let mut paths = bundle_paths(head.checkpoint.size);
+    let mut under_way = FuturesOrdered::new();
+    // The first alone: it tells how large bundles are, and whether bodies are shown at all.
+    let (mut ahead, mut asks) = (1, Asks::Bodies);
+    loop {
+        while under_way.len() < ahead
+            && let Some(path) = paths.next()
+        {
+            under_way.push_back(bundle(source, &log.register, path, asks, work.clone()));
+        }
+        let Some(done) = under_way.next().await else { break };
+        let (bytes, worked) = done?;
+        ahead = (AHEAD_BYTES / bytes.max(1)).clamp(1, AHEAD);
+        let (hashes, tile, found) = match worked {
+            Worked::Sound { hashes, tile, found } => (hashes, tile, found),
+            Worked::Broken { path, detail } => {
+                let index = first_unserved(source, log, &path).await?;
+                report.fault(Fault { index: Some(index), record: None, rule: "bundle", detail });
+                return Ok(false);
+            }
+        };
+        tile.into_iter().for_each(|fault| report.fault(fault));
+        for made in hashing.push(&hashes) {
+            compare_tile(source, &log.register, &made, report).await?;
+        }
+        asks = each(found, report)?;
+    }
+    compare_roots(head, &hashing, report);
+    for made in hashing.rest() {
+        compare_tile(source, &log.register, &made, report).await?;
+    }
+    Ok(true)
+}
+
+/// Whether bodies are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// They are.
+    Bodies,
+    /// They were refused.
+    Nothing,
+}
+
+/// Reads a bundle, the hashes of its leaves and their bodies; gives what was made of them, and how many bytes it all was.
+async fn bundle<T: Send + 'static>(
+    source: &Source,
+    register: &Slug,
+    path: TilePath,
+    asks: Asks,
+    work: impl Fn(Leaves) -> Result<T, CouldNotCheck> + Send + 'static,
+) -> Result<(usize, Worked<T>), CouldNotCheck> {
+    let bundle = source.tile(register, &path).await?;
+    let hashes = TilePath { level: TileLevel::Hash(0), ..path };
+    let served = source.tile(register, &hashes).await?.unwrap_or_default();
+    let (first, count) = (path.index * u64::from(TILE_WIDTH), u64::from(path.width));
+    let bodies = match asks {
+        Asks::Nothing => Bodies::Unasked,
+        Asks::Bodies => source.entries(register, first, count).await?.map_or(Bodies::Refused, Bodies::Shown),
+    };
+    let shown = if let Bodies::Shown(listing) = &bodies { listing.bytes() } else { 0 };
+    let bytes = bundle.as_ref().map_or(0, Vec::len) + served.len() + shown;
+    let worked = move || {
         let leaves = match bundle.as_deref().map(bundle_decode) {
             Some(Ok(leaves)) if leaves.len() == usize::from(path.width) => leaves,
             broken => {
@@ -126,20 +245,16 @@ pub async fn walk(
                     Some(Err(error)) => format!("{path}: {error}"),
                     None => format!("{path} is not served, though the checkpoint covers it"),
                 };
-                let index = first_unserved(fetch, log, &path).await?;
-                report.fault(Fault { index: Some(index), record: None, rule: "bundle", detail });
-                return Ok(false);
+                return Ok(Worked::Broken { path, detail });
             }
         };
-        for leaf in &leaves {
-            hashing.push(leaf);
-        }
-        each(first, leaves, report).await?;
-    }
-    drop(bundles);
-    compare_roots(head, &hashing, report);
-    compare_tiles(fetch, log, size, &hashing, report).await?;
-    Ok(true)
+        let made: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+        let tile = differs(&hashes, &made, &served);
+        let found = work(Leaves { first, leaves, bodies })?;
+        Ok(Worked::Sound { hashes: made, tile, found })
+    };
+    let worked = tokio::task::spawn_blocking(worked).await;
+    Ok((bytes, worked.map_err(|error| CouldNotCheck::Broken(error.to_string()))??))
 }
 
 /// The first entry of a bundle that is not served: partial bundles end before it.
@@ -179,35 +294,54 @@ fn compare_roots(head: &Head, hashing: &Hashing, report: &mut RegisterReport) {
 }
 
 /// The hash tiles must say what the leaves say: proofs are made from them.
-async fn compare_tiles(
-    fetch: &Source,
-    log: &Log,
-    size: u64,
-    hashing: &Hashing,
+async fn compare_tile(
+    source: &Source,
+    register: &Slug,
+    made: &Made,
     report: &mut RegisterReport,
 ) -> Result<(), CouldNotCheck> {
-    let paths: Vec<TilePath> = paths(size).collect();
-    let mut tiles = stream::iter(paths.iter().filter_map(|path| match path.level {
-        TileLevel::Hash(level) => Some((path, hashing.levels.get(usize::from(level))?)),
-        TileLevel::Entries => None,
-    }))
-    .map(|(path, hashes)| async move {
-        Ok::<_, CouldNotCheck>((path, hashes, fetch.tile(&log.register, path).await?))
-    })
-    .buffered(AHEAD);
-    while let Some((path, hashes, tile)) = tiles.try_next().await? {
-        let start = usize::try_from(path.index).unwrap_or(usize::MAX).saturating_mul(usize::from(TILE_WIDTH));
-        let hashes = hashes.iter().skip(start).take(usize::from(path.width));
-        let served = tile.as_deref().unwrap_or_default();
-        let differs =
-            hashes.clone().zip(served.chunks(32)).position(|(hash, served)| hash.as_bytes() != served);
-        if differs.is_some() || served.len() != hashes.len() * 32 {
-            let first = start + differs.unwrap_or((served.len() / 32).min(hashes.len()));
-            // Above level 0 a hash stands for many entries: the path says which.
-            let index = (path.level == TileLevel::Hash(0)).then_some(first as u64);
-            let detail = format!("{path} does not hold the hashes of the leaves");
-            report.fault(Fault { index, record: None, rule: "tile", detail });
+    let served = source.tile(register, &made.path).await?.unwrap_or_default();
+    differs(&made.path, &made.hashes, &served).into_iter().for_each(|fault| report.fault(fault));
+    Ok(())
+}
+
+fn differs(path: &TilePath, made: &[Hash], served: &[u8]) -> Option<Fault> {
+    let differs = made.iter().zip(served.chunks(32)).position(|(hash, served)| hash.as_bytes() != served);
+    if differs.is_none() && served.len() == made.len() * 32 {
+        return None;
+    }
+    let place = differs.unwrap_or((served.len() / 32).min(made.len())) as u64;
+    // Above level 0 a hash stands for many entries: the path says which.
+    let index = (path.level == TileLevel::Hash(0)).then(|| path.index * u64::from(TILE_WIDTH) + place);
+    let detail = format!("{path} does not hold the hashes of the leaves");
+    Some(Fault { index, record: None, rule: "tile", detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use proofs::tile::paths;
+
+    use super::*;
+
+    #[test]
+    fn each_hash_tile_above_the_leaves_is_made_once_and_no_more_than_one_of_a_level_is_kept() {
+        for size in [0, 1, 255, 256, 257, 65_535, 65_536, 65_537, 131_072 + 300] {
+            let log = Log { register: "permits".parse().unwrap(), head: None, kept: None, faults: vec![] };
+            let mut hashing = Hashing::new(&log);
+            let leaves: Vec<Hash> = (0..size).map(|leaf: u64| leaf_hash(&leaf.to_be_bytes())).collect();
+            let mut made = Vec::new();
+            for leaves in leaves.chunks(usize::from(TILE_WIDTH)) {
+                made.extend(hashing.push(leaves));
+                assert!(hashing.levels.iter().all(|tile| tile.hashes.len() < usize::from(TILE_WIDTH)));
+            }
+            made.extend(hashing.rest());
+            let above = |path: &TilePath| matches!(path.level, TileLevel::Hash(1..));
+            let mut expected: Vec<TilePath> = paths(size).filter(above).collect();
+            expected.sort_unstable();
+            made.sort_unstable_by_key(|made| made.path);
+            assert_eq!(made.iter().map(|made| made.path).collect::<Vec<_>>(), expected, "{size}");
+            assert!(made.iter().all(|made| made.hashes.len() == usize::from(made.path.width)));
+            assert_eq!(hashing.tree.root(), proofs::merkle::root(&leaves));
         }
     }
-    Ok(())
 }

@@ -7,16 +7,19 @@
 pub mod archive;
 pub mod fetch;
 pub mod head;
+pub mod homes;
 pub mod log;
 pub mod platform;
+pub mod records;
 pub mod register;
 pub mod report;
 pub mod source;
+pub mod spill;
 pub mod state;
-pub mod withheld;
 mod witnesses;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::definitions::Definitions;
@@ -25,11 +28,12 @@ use proofs::keyring::Keyring;
 use proofs::policy::Policy;
 use proofs::slug::Slug;
 
+use crate::memory;
 use crate::progress::Progress;
 use archive::Found;
 use fetch::{CouldNotCheck, Credential, Fetch};
+use homes::Homes;
 use log::Log;
-use register::Homes;
 use report::{Fault, RegisterReport, Report};
 use source::Source;
 use state::Pins;
@@ -99,10 +103,15 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
         }
         Target::Archives(files) => audit.archives(files).await?,
     }
+    std::mem::take(&mut audit.homes).conclude(&mut audit.report)?;
+    for faulty in audit.report.registers.iter().filter(|register| !register.faults.is_empty()) {
+        audit.pins.give_up(&faulty.register);
+    }
     audit.report.conclude();
     let summary = audit.policy.map(|policy| witnesses::summary(policy, &audit.report));
     audit.report.witnesses = summary.unwrap_or_default();
     audit.pins.save()?;
+    audit.report.peak_memory_bytes = memory::peak_bytes();
     Ok(audit.report)
 }
 
@@ -163,7 +172,7 @@ impl Audit<'_> {
     }
 
     /// The two registers that all rest on, and these.
-    async fn logs(&mut self, source: &Source, wanted: &[Slug]) -> Result<Trust, CouldNotCheck> {
+    async fn logs(&mut self, source: &Source, wanted: &[Slug]) -> Result<Arc<Trust>, CouldNotCheck> {
         let mut tries = TRIES;
         let (logs, trust, roots) = loop {
             let mut logs = Vec::with_capacity(wanted.len());
@@ -185,6 +194,7 @@ impl Audit<'_> {
             witnessed(self.policy, &mut root);
             finish(root, &mut self.report, &mut self.pins);
         }
+        let trust = Arc::new(trust);
         let entries: u64 = logs.iter().map(Log::size).sum();
         let bar = self.progress.bar("entries verified", entries);
         for log in logs {

@@ -7,15 +7,18 @@
 use std::collections::HashMap;
 
 use domain::EntryView;
+use domain::audit::{StepChecker, StepView};
 use domain::definitions::Definitions;
 use domain::departments::Departments;
 use domain::register_keys::declares_future;
 use proofs::slug::Slug;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::fetch::CouldNotCheck;
-use super::log::{Log, walk};
-use super::register::{Checked, Entries, Homes, check_bodies, check_signatures, note_doubts, parse};
+use super::homes::Homes;
+use super::log::{Asks, Bodies, Leaves, Log, walk};
+use super::register::{Along, Checked, check_bodies, check_signatures, note_doubts, parse};
 use super::report::{Fault, RegisterReport};
 use super::source::Source;
 use super::state::Pins;
@@ -59,17 +62,51 @@ pub async fn verify(
         tokio::time::sleep(PAUSE).await;
     };
     let mut outcomes = Vec::with_capacity(2);
+    let mut begun = HashMap::new();
     for mut root in [departments, registers] {
         let pin = head::check(&root.log, &trust, &mut root.report);
         note_doubts(&root.entries, &trust.departments, &mut root.report);
-        let mut along = Entries::new(&trust, homes, root.log.register.clone());
+        steps(&mut root, &trust, &mut begun);
         for entry in &root.entries {
-            along.along(entry, &mut root.report);
+            homes.note(entry, &root.log.register).map_err(|error| CouldNotCheck::temporary(&error))?;
         }
-        root.report.records = along.records();
         outcomes.push(Outcome::of(root.report, pin));
     }
     Ok((trust, outcomes))
+}
+
+/// Checks the steps of all records of a root, which are few: nothing rests on one with a fault, so that it is told at once. `begun`
+/// says where records began.
+fn steps(root: &mut Read, trust: &Trust, begun: &mut HashMap<Uuid, Slug>) {
+    let register = &root.log.register;
+    let mut along = Along::new(register.clone());
+    let mut steps = StepChecker::new(&trust.definitions);
+    for entry in &root.entries {
+        along.check(entry, &mut root.report);
+        let statement = entry.leaf.statement.statement();
+        let mut fault = |rule, detail| {
+            let record = Some(statement.record);
+            root.report.fault(Fault { index: Some(entry.index), record, rule, detail });
+        };
+        let step = StepView {
+            register,
+            record: statement.record,
+            version: statement.version,
+            entry_type: &statement.entry_type,
+            recorded_at: entry.leaf.recorded_at,
+            issuer: &statement.issuer,
+        };
+        if let Err(broken) = steps.check(&step) {
+            fault(broken.rule(), broken.to_string());
+        }
+        if statement.version == 1 {
+            let home = begun.entry(statement.record).or_insert_with(|| register.clone());
+            if home != register {
+                fault("one-register", format!("the record has entries in register {home} too"));
+            }
+        }
+    }
+    root.report.records = steps.records() as u64;
 }
 
 /// Both registers as of one moment, folded.
@@ -115,18 +152,26 @@ async fn read(fetch: &Source, mut log: Log) -> Result<Read, CouldNotCheck> {
         report.fault(fault);
     }
     let (mut entries, mut bodies) = (Vec::new(), HashMap::new());
-    walk(fetch, &log, &mut report, async |first, leaves, report| {
-        report.entries += leaves.len() as u64;
-        let checked = parse(first, &leaves, report);
-        match fetch.entries(&log.register, first, leaves.len() as u64, report).await? {
-            Some(served) => bodies.extend(check_bodies(&checked, served, report)),
-            None => report.fault(log_fault(
-                "listing",
-                "the entries of this register are for anyone, and are not shown",
-            )),
+    let register = log.register.clone();
+    let work = move |leaves: Leaves| {
+        let mut report = RegisterReport::new(register.clone());
+        report.entries = leaves.leaves.len() as u64;
+        let checked = parse(leaves.first, &leaves.leaves, &mut report);
+        let mut bodies = HashMap::new();
+        if let Bodies::Shown(listing) = leaves.bodies {
+            let served = listing.read(&mut report)?;
+            bodies = check_bodies(&checked, served, |_| true, &mut report).kept;
+        } else {
+            let detail = "the entries of this register are for anyone, and are not shown";
+            report.fault(log_fault("listing", detail));
         }
+        Ok((report, checked, bodies))
+    };
+    walk(fetch, &log, &mut report, work, |(part, checked, shown), report| {
+        report.merge(part);
         entries.extend(checked);
-        Ok(())
+        bodies.extend(shown);
+        Ok(Asks::Bodies)
     })
     .await?;
     Ok(Read { log, report, entries, bodies })
@@ -251,7 +296,6 @@ mod tests {
     use proofs::statement::Statement;
     use proofs::time::Timestamp;
     use serde_json::json;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -288,15 +332,5 @@ mod tests {
         let platform = "platform".parse().unwrap();
         let kids: Vec<_> = departments.keys_now(&platform).iter().map(|term| term.kid.clone()).collect();
         assert_eq!(kids, [first.kid()]);
-    }
-
-    #[test]
-    fn a_record_begins_in_one_register() {
-        let mut homes = Homes::default();
-        let [one, other]: [Slug; 2] = ["licences", "permits"].map(|slug| slug.parse().unwrap());
-        assert_eq!(homes.begin(Uuid::from_u128(1), &one), None);
-        assert_eq!(homes.begin(Uuid::from_u128(2), &other), None);
-        assert_eq!(homes.begin(Uuid::from_u128(1), &other), Some(&one));
-        assert_eq!(homes.begin(Uuid::from_u128(1), &one), None, "twice in one is a matter of versions");
     }
 }

@@ -1,31 +1,33 @@
 //! One register's entries: who signed them, in what order, in which steps, and whether the bodies are theirs.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use domain::audit::{StepChecker, StepView};
-use domain::departments::Departments;
+use domain::departments::{Departments, KeyTerm};
 use proofs::body::digest;
+use proofs::jcs::JcsError;
+use proofs::key::{Kid, PublicKey};
 use proofs::leaf::Leaf;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::fetch::{CouldNotCheck, Served};
-use super::log::{Log, walk};
+use super::homes::Homes;
+use super::log::{Asks, Bodies, Leaves, Log, walk};
+use super::records::{Records, Seen, is_order};
 use super::report::{Doubt, Fault, RegisterReport};
 use super::source::Source;
 use super::state::Pin;
-use super::withheld::Bodies;
 use super::{Outcome, Trust, head, log_fault};
 use crate::progress::Bar;
 
 /// Verifies one register to the end of its checkpoint.
 pub async fn verify(
-    fetch: &Source,
+    source: &Source,
     mut log: Log,
-    trust: &Trust,
+    trust: &Arc<Trust>,
     homes: &mut Homes,
     bar: &Bar,
 ) -> Result<Outcome, CouldNotCheck> {
@@ -34,34 +36,65 @@ pub async fn verify(
         report.fault(fault);
     }
     let pin = head::check(&log, trust, &mut report);
-    let mut entries = Entries::new(trust, homes, log.register.clone());
-    let mut sees_bodies = true;
-    let mut shown = Bodies::new(trust, &log.register, fetch.shows_all());
-    walk(fetch, &log, &mut report, async |first, leaves, report| {
-        let count = leaves.len() as u64;
-        let leaves = parse(first, &leaves, report);
-        check_signatures(&leaves, &trust.departments, report);
-        note_doubts(&leaves, &trust.departments, report);
-        for entry in &leaves {
-            entries.along(entry, report);
+    let mut along = Along::new(log.register.clone());
+    let mut records = Records::new(trust, &log.register, log.size(), source.shows_all());
+    let mut asks = Asks::Bodies;
+    let work = {
+        let (trust, register) = (Arc::clone(trust), log.register.clone());
+        move |leaves| Part::of(leaves, &register, &trust)
+    };
+    walk(source, &log, &mut report, work, |part, report| {
+        report.merge(part.report);
+        if part.refused && asks == Asks::Bodies {
+            asks = Asks::Nothing;
+            records.refused(report);
         }
-        if sees_bodies {
-            if let Some(served) = fetch.entries(&log.register, first, count, report).await? {
-                let bodies = check_bodies(&leaves, served, report);
-                shown.note(&leaves, &bodies, report);
-            } else {
-                sees_bodies = false;
-                shown.refused(report);
-            }
+        for (entry, seen) in &part.entries {
+            along.check(entry, report);
+            records.note(entry, *seen, part.orders.get(&entry.index)).map_err(|e| CouldNotCheck::temporary(&e))?;
+            homes.note(entry, &log.register).map_err(|error| CouldNotCheck::temporary(&error))?;
         }
-        report.entries += count;
-        bar.add(count);
-        Ok(())
+        bar.add(part.count);
+        Ok(asks)
     })
     .await?;
-    report.records = entries.records();
-    shown.conclude(&mut report);
+    records.conclude(trust, &mut report).await?;
     Ok(Outcome::of(report, pin))
+}
+
+/// What was found of a bundle by itself.
+struct Part {
+    count: u64,
+    report: RegisterReport,
+    entries: Vec<(Checked, Seen)>,
+    /// Bodies of orders, by index.
+    orders: HashMap<u64, Value>,
+    refused: bool,
+}
+
+impl Part {
+    fn of(leaves: Leaves, register: &Slug, trust: &Trust) -> Result<Self, CouldNotCheck> {
+        let count = leaves.leaves.len() as u64;
+        let mut report = RegisterReport::new(register.clone());
+        report.entries = count;
+        let entries = parse(leaves.first, &leaves.leaves, &mut report);
+        check_signatures(&entries, &trust.departments, &mut report);
+        note_doubts(&entries, &trust.departments, &mut report);
+        let refused = matches!(leaves.bodies, Bodies::Refused);
+        let Bodies::Shown(listing) = leaves.bodies else {
+            let entries = entries.into_iter().map(|entry| (entry, Seen::Unasked)).collect();
+            return Ok(Self { count, report, entries, orders: HashMap::new(), refused });
+        };
+        let served = listing.read(&mut report)?;
+        let keeps = |entry: &Checked| is_order(register, entry);
+        let bodies = check_bodies(&entries, served, keeps, &mut report);
+        let entries = entries.into_iter().map(|entry| {
+            let shown = bodies.shown.contains(&entry.index);
+            (entry, if shown { Seen::Shown } else { Seen::Missing })
+        });
+        let entries = entries.collect();
+        Ok(Self { count, report, entries, orders: bodies.kept, refused })
+    }
 }
 
 impl Outcome {
@@ -101,45 +134,20 @@ pub fn parse(first: u64, leaves: &[Vec<u8>], report: &mut RegisterReport) -> Vec
     checked
 }
 
-/// The register in which each record began: a record lives in one register.
-#[derive(Default)]
-pub struct Homes(HashMap<Uuid, Slug>);
-
-impl Homes {
-    /// Notes where a record begins; gives the other register in which it began before.
-    pub fn begin(&mut self, record: Uuid, register: &Slug) -> Option<&Slug> {
-        match self.0.entry(record) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(register.clone());
-                None
-            }
-            Entry::Occupied(home) => Some(&*home.into_mut()).filter(|home| *home != register),
-        }
-    }
-}
-
 /// The checks that go along a register, entry by entry.
-pub struct Entries<'a> {
-    homes: &'a mut Homes,
+pub struct Along {
     register: Slug,
-    steps: StepChecker<'a>,
     recorded_at: Timestamp,
 }
 
-impl<'a> Entries<'a> {
+impl Along {
     /// Nothing seen yet.
-    pub fn new(trust: &'a Trust, homes: &'a mut Homes, register: Slug) -> Self {
-        let steps = StepChecker::new(&trust.definitions);
-        Self { homes, register, steps, recorded_at: Timestamp::MIN }
+    pub fn new(register: Slug) -> Self {
+        Self { register, recorded_at: Timestamp::MIN }
     }
 
-    /// Records seen.
-    pub fn records(&self) -> u64 {
-        self.steps.records() as u64
-    }
-
-    /// Checks the next entry: its register, its time, its step.
-    pub fn along(&mut self, entry: &Checked, report: &mut RegisterReport) {
+    /// Checks the next entry: its register, and its time.
+    pub fn check(&mut self, entry: &Checked, report: &mut RegisterReport) {
         let statement = entry.leaf.statement.statement();
         let recorded_at = entry.leaf.recorded_at;
         let mut fault = |rule, detail| {
@@ -152,36 +160,26 @@ impl<'a> Entries<'a> {
             fault("recorded-order", format!("recorded at {recorded_at}, before the entry that precedes it"));
         }
         self.recorded_at = self.recorded_at.max(recorded_at);
-        let step = StepView {
-            register: &self.register,
-            record: statement.record,
-            version: statement.version,
-            entry_type: &statement.entry_type,
-            recorded_at,
-            issuer: &statement.issuer,
-        };
-        if let Err(broken) = self.steps.check(&step) {
-            fault(broken.rule(), broken.to_string());
-        }
-        if statement.version == 1
-            && let Some(other) = self.homes.begin(statement.record, &self.register)
-        {
-            fault("one-register", format!("the record has entries in register {other} too"));
-        }
     }
 }
 
 /// Each statement must be signed by a key of its issuer that was in force when it was recorded.
 pub fn check_signatures(checked: &[Checked], departments: &Departments, report: &mut RegisterReport) {
+    // To read a key costs a tenth of a signature's check, and a bundle has few.
+    let mut keys: HashMap<(&Slug, &Kid), Option<(&KeyTerm, PublicKey)>> = HashMap::new();
     for Checked { index, leaf } in checked {
         let statement = leaf.statement.statement();
         let kid = leaf.statement.kid();
-        let (rule, detail) = match departments.key_in_force(&statement.issuer, kid, leaf.recorded_at) {
+        let key = *keys.entry((&statement.issuer, kid)).or_insert_with(|| {
+            let term = departments.get(&statement.issuer)?.key(kid)?;
+            Some((term, term.public_key()?))
+        });
+        let (rule, detail) = match key.filter(|(term, _)| term.in_force(leaf.recorded_at)) {
             None => (
                 "key-in-force",
                 format!("{} had no key {kid} in force at {}", statement.issuer, leaf.recorded_at),
             ),
-            Some(key) => match leaf.statement.verify(&key) {
+            Some((_, key)) => match leaf.statement.verify(&key) {
                 Ok(()) => continue,
                 Err(error) => ("statement-signature", error.to_string()),
             },
@@ -201,18 +199,28 @@ pub fn note_doubts(leaves: &[Checked], departments: &Departments, report: &mut R
     }
 }
 
-/// The bodies served must be those that the statements name. Gives those that are.
+/// Bodies that are those that were signed.
+#[derive(Default)]
+pub struct Checks {
+    /// Of which entries.
+    pub shown: HashSet<u64>,
+    /// Those that were to be kept.
+    pub kept: HashMap<u64, Value>,
+}
+
+/// The bodies served must be those that the statements name. Keeps those that `keeps` asks for.
 pub fn check_bodies(
     leaves: &[Checked],
     served: Vec<Served>,
+    keeps: impl Fn(&Checked) -> bool,
     report: &mut RegisterReport,
-) -> HashMap<u64, Value> {
+) -> Checks {
     if !served.is_sorted_by(|one, next| one.index < next.index) {
         report.fault(log_fault("listing", "the list of entries is not in order, or shows one twice"));
     }
     let served: HashMap<u64, Served> = served.into_iter().map(|served| (served.index, served)).collect();
-    let mut bodies = HashMap::with_capacity(served.len());
-    for Checked { index, leaf } in leaves {
+    let mut checks = Checks::default();
+    for entry @ Checked { index, leaf } in leaves {
         let statement = leaf.statement.statement();
         let mut fault = |rule, detail: &str| {
             let detail = detail.to_owned();
@@ -239,16 +247,25 @@ pub fn check_bodies(
                 continue;
             }
         };
-        let canonical = proofs::jcs::parse(body.get().as_bytes())
-            .and_then(|value| proofs::jcs::canonical(&value).map(|canonical| (value, canonical)));
-        match canonical {
-            Ok((value, canonical)) if digest(salt, &canonical) == statement.body => {
+        let kept = keeps(entry);
+        match read_body(body.get().as_bytes(), served.canonical, kept) {
+            Ok((canonical, value)) if digest(salt, &canonical) == statement.body => {
                 report.bodies += 1;
-                bodies.insert(*index, value);
+                checks.shown.insert(*index);
+                checks.kept.extend(value.map(|value| (*index, value)));
             }
             Ok(_) => fault("digest", "the body served is not the one that was signed"),
             Err(_) => fault("digest", "the body served is not canonical JSON"),
         }
     }
-    bodies
+    checks
+}
+
+/// A body in canonical form, and what it says where that is asked for.
+fn read_body(bytes: &[u8], canonical: bool, kept: bool) -> Result<(Cow<'_, [u8]>, Option<Value>), JcsError> {
+    if canonical && !kept {
+        return Ok((Cow::Borrowed(bytes), None));
+    }
+    let value = proofs::jcs::parse(bytes)?;
+    Ok((Cow::Owned(proofs::jcs::canonical(&value)?), Some(value).filter(|_| kept)))
 }

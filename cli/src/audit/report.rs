@@ -10,7 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Target;
-use super::withheld::Withheld;
+use super::records::Withheld;
 
 /// Faults of one register that are told in full; the rest are counted.
 pub const FAULTS_MAX: usize = 100;
@@ -20,7 +20,7 @@ pub const DOUBTS_MAX: usize = 1_000_000;
 const DOUBTS_SHOWN: usize = 100;
 
 /// One thing that is wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Fault {
     /// Leaf index, where one entry is at fault.
     pub index: Option<u64>,
@@ -132,13 +132,33 @@ impl RegisterReport {
         report
     }
 
-    /// Notes a fault.
+    /// Notes a fault. Those of the log as a whole stand first, the others in the order of the log, whenever they are found.
     pub fn fault(&mut self, fault: Fault) {
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(fault);
-        } else {
+        let place = self.faults.partition_point(|known| known.index <= fault.index);
+        if place < FAULTS_MAX {
+            self.faults.insert(place, fault);
+        }
+        if place >= FAULTS_MAX || self.faults.len() > FAULTS_MAX {
+            self.faults.truncate(FAULTS_MAX);
             self.more_faults += 1;
         }
+    }
+
+    /// Whether a fault of an entry is told already.
+    pub fn tells(&self, index: Option<u64>) -> bool {
+        self.faults.binary_search_by_key(&index, |fault| fault.index).is_ok()
+    }
+
+    /// Takes in what was found of a part of the register.
+    pub fn merge(&mut self, part: Self) {
+        self.entries += part.entries;
+        self.records += part.records;
+        self.bodies += part.bodies;
+        self.withheld.extend(part.withheld);
+        self.more_faults += part.more_faults;
+        self.more_doubtful += part.more_doubtful;
+        part.faults.into_iter().for_each(|fault| self.fault(fault));
+        part.doubtful.into_iter().for_each(|doubt| self.doubt(doubt));
     }
 
     /// Notes a doubtful statement.
@@ -167,6 +187,8 @@ pub struct Report {
     pub verified: bool,
     /// Statements of all registers that declarations of compromise make doubtful.
     pub doubtful: u64,
+    /// The most memory that the audit had, in bytes; null where the system does not say.
+    pub peak_memory_bytes: Option<u64>,
     /// By register.
     pub registers: Vec<RegisterReport>,
     /// All keys with their terms; nothing when the registers that say them are at fault.
@@ -189,6 +211,7 @@ impl Report {
             archives,
             verified: true,
             doubtful: 0,
+            peak_memory_bytes: None,
             registers: Vec::new(),
             witnesses: Vec::new(),
             keys: None,
@@ -204,6 +227,12 @@ impl Report {
         let older = std::mem::replace(known, newer);
         known.more_faults += older.more_faults;
         older.faults.into_iter().chain(faults).for_each(|fault| known.fault(fault));
+    }
+
+    /// Notes a fault of a register that was looked at.
+    pub fn fault(&mut self, register: &Slug, fault: Fault) {
+        let known = self.registers.iter_mut().find(|known| known.register == *register);
+        known.into_iter().for_each(|known| known.fault(fault.clone()));
     }
 
     /// The statements that are in doubt.

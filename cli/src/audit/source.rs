@@ -4,8 +4,7 @@ use proofs::slug::Slug;
 use proofs::tile::TilePath;
 
 use super::archive::Archive;
-use super::fetch::{CouldNotCheck, Fetch, Served};
-use super::report::RegisterReport;
+use super::fetch::{CouldNotCheck, Fetch, Listing};
 
 /// What is audited.
 pub enum Source {
@@ -48,18 +47,16 @@ impl Source {
         }
     }
 
-    /// Entries with the bodies that may be seen, so many from this index on. `None`: none may be seen at all. What is wrong with the
-    /// form in which they stand goes to the report.
+    /// Entries with the bodies that may be seen, so many from this index on. `None`: none may be seen at all.
     pub async fn entries(
         &self,
         register: &Slug,
         from: u64,
         count: u64,
-        report: &mut RegisterReport,
-    ) -> Result<Option<Vec<Served>>, CouldNotCheck> {
+    ) -> Result<Option<Listing>, CouldNotCheck> {
         match self {
             Self::Http(fetch) => fetch.entries(register, from, count).await,
-            Self::Archive(archive) => archive.entries(register, from, count, report),
+            Self::Archive(archive) => Ok(archive.entries(register, from, count)?.map(Listing::Lines)),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Pin {
 pub struct Pins {
     directory: Option<PathBuf>,
     pins: BTreeMap<Slug, Pin>,
+    /// As they were found.
+    found: BTreeMap<Slug, Pin>,
 }
 
 impl Pins {
@@ -42,7 +44,8 @@ impl Pins {
                 }
             }
         }
-        Ok(Self { directory, pins })
+        let found = pins.clone();
+        Ok(Self { directory, pins, found })
     }
 
     /// The registers of which something is kept.
@@ -58,6 +61,14 @@ impl Pins {
     /// Keeps a newly verified checkpoint.
     pub fn keep(&mut self, register: Slug, pin: Pin) {
         self.pins.insert(register, pin);
+    }
+
+    /// Forgets what was newly verified of a register in which a fault was found: what was kept before stays.
+    pub fn give_up(&mut self, register: &Slug) {
+        match self.found.get(register) {
+            Some(found) => self.pins.insert(register.clone(), found.clone()),
+            None => self.pins.remove(register),
+        };
     }
 
     /// Writes the pins: each file whole or not at all.

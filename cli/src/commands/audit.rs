@@ -11,6 +11,7 @@ use crate::args::Audit;
 use crate::audit::fetch::Credential;
 use crate::audit::{self, Request, Target};
 use crate::failure::{Failure, chain};
+use crate::memory;
 use crate::output::line;
 use crate::progress::Progress;
 
@@ -66,6 +67,7 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
         line(&json);
     } else {
         line(&report.to_string());
+        memory::tell();
     }
     Ok(if report.verified { ExitCode::SUCCESS } else { ExitCode::from(WRONG) })
 }

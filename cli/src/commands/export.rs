@@ -17,7 +17,7 @@ use crate::parquet::{self, Bodies};
 use crate::progress::Progress;
 use crate::why::WhyArgs;
 use crate::wire::Opened;
-use crate::{rsf, wire};
+use crate::{memory, rsf, wire};
 
 /// `reestr export parquet`.
 #[derive(Args)]
@@ -42,10 +42,12 @@ pub struct Parquet {
 /// Exports, and says what went out.
 pub async fn run(args: Export) -> Result<(), Failure> {
     match args {
-        Export::Archive { register, output, store } => archive(register, &output, &store).await,
-        Export::Rsf { register, output, store } => rsf(&register, output.as_deref(), &store).await,
-        Export::Parquet(args) => parquet(&args).await,
+        Export::Archive { register, output, store } => archive(register, &output, &store).await?,
+        Export::Rsf { register, output, store } => rsf(&register, output.as_deref(), &store).await?,
+        Export::Parquet(args) => parquet(&args).await?,
     }
+    memory::tell();
+    Ok(())
 }
 
 async fn archive(registers: Vec<Slug>, output: &Path, store: &StoreArgs) -> Result<(), Failure> {

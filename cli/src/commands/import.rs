@@ -12,16 +12,18 @@ use crate::audit::{self, Request, Target};
 use crate::failure::{Failure, chain};
 use crate::output::line;
 use crate::progress::Progress;
-use crate::{rsf, wire};
+use crate::{memory, rsf, wire};
 
 /// Imports, and says what came in.
 pub async fn run(args: Import) -> Result<ExitCode, Failure> {
-    match args {
-        Import::Archive { files, store } => archives(files, &store).await,
+    let code = match args {
+        Import::Archive { files, store } => archives(files, &store).await?,
         Import::Rsf { file, register, department, store } => {
-            rsf(&file, &register, &department, &store).await.map(|()| ExitCode::SUCCESS)
+            rsf(&file, &register, &department, &store).await.map(|()| ExitCode::SUCCESS)?
         }
-    }
+    };
+    memory::tell();
+    Ok(code)
 }
 
 /// Verifies archives, and only then opens a store.

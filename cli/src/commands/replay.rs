@@ -5,6 +5,7 @@ use projections::Difference;
 
 use crate::args::StoreArgs;
 use crate::failure::Failure;
+use crate::memory;
 use crate::output::line;
 use crate::progress::Progress;
 use crate::wire::{self, Opened};
@@ -49,6 +50,7 @@ pub async fn run(args: Replay) -> Result<(), Failure> {
         }
     }
     opened.store.close().await;
+    memory::tell();
     if let Some(failure) = failed {
         return Err(failure);
     }

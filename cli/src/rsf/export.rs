@@ -53,10 +53,11 @@ pub async fn export(
         )));
     }
     let failed = |error: std::io::Error| Failure::because("the export could not be written", &error);
-    let mut writer = Writer::new(out).map_err(failed)?;
     let source =
         definition.source.as_ref().and_then(|source| source.get("system_entries")).and_then(Value::as_array);
     let native = source.is_none();
+    // An item of our own names its record and version.
+    let mut writer = Writer::new(out, native).map_err(failed)?;
     for entry in source.cloned().unwrap_or_else(|| describe(register, definition, defined.recorded_at)) {
         let said = |member: &str| entry.get(member).and_then(Value::as_str).unwrap_or_default();
         let item = entry.get("item").unwrap_or(&Value::Null);
