@@ -50,14 +50,8 @@ impl Raw {
         let prefix = self.part.prefix();
         let mut served = Vec::with_capacity(self.lines.len());
         for (line, index) in self.lines.into_iter().zip(self.from..) {
-            let none = Served {
-                index,
-                statement: None,
-                recorded_at: None,
-                body: None,
-                salt: None,
-                canonical: true,
-            };
+            let none =
+                Served { index, statement: None, recorded_at: None, body: None, salt: None, canonical: true };
             let detail = match line.map(|line| line.and_then(|line| bodies::parse(&line, index))) {
                 Some(Ok(Line { body, .. })) => {
                     let (body, salt) = body.unzip();

@@ -127,7 +127,8 @@ impl Listing {
         match self {
             Self::Page { url, bytes } => {
                 let page: Result<Page<Served>, _> = serde_json::from_slice(&bytes);
-                let what = |error: serde_json::Error| CouldNotCheck::Unexpected { url, what: error.to_string() };
+                let what =
+                    |error: serde_json::Error| CouldNotCheck::Unexpected { url, what: error.to_string() };
                 page.map(|page| page.items).map_err(what)
             }
             Self::Entries(served) => Ok(served),

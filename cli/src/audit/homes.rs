@@ -66,7 +66,8 @@ impl Homes {
                     let other = register(place).filter(|other| *other != home && !is_root(other));
                     let Some(other) = other else { continue };
                     let detail = format!("the record has entries in register {home} too");
-                    let fault = Fault { index: Some(index), record: Some(record), rule: "one-register", detail };
+                    let fault =
+                        Fault { index: Some(index), record: Some(record), rule: "one-register", detail };
                     report.fault(other, fault);
                 }
             }

@@ -1,11 +1,14 @@
 //! One register's log: its checkpoint, and its leaves hashed into the root.
 
+use std::num::NonZero;
+
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use proofs::hash::{Hash, leaf_hash};
 use proofs::merkle::Frontier;
 use proofs::slug::Slug;
 use proofs::tile::{LEVEL_MAX, TILE_WIDTH, TileLevel, TilePath, bundle_decode, bundle_paths, tile_root};
+use tokio::sync::Semaphore;
 
 use super::fetch::{CouldNotCheck, Listing};
 use super::head::Head;
@@ -14,8 +17,11 @@ use super::report::{Fault, RegisterReport};
 use super::source::Source;
 use super::state::{Pin, Pins};
 
-/// Bundles read ahead, and worked on at once: enough to hide a network's latency and to keep the cores of a machine busy.
-const AHEAD: usize = 16;
+/// Bundles read ahead: enough to hide a network's latency, and two for each core that checks them.
+fn ahead_max(cores: usize) -> usize {
+    (2 * cores).clamp(16, 64)
+}
+
 /// Bytes of bundles and bodies read ahead, going by those of the last bundle. Usual ones have half a megabyte.
 const AHEAD_BYTES: usize = 32 << 20;
 
@@ -174,6 +180,8 @@ pub async fn walk<T: Send + 'static>(
     mut each: impl FnMut(T, &mut RegisterReport) -> Result<Asks, CouldNotCheck>,
 ) -> Result<bool, CouldNotCheck> {
     let Some(head) = &log.head else { return Ok(false) };
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let free = Semaphore::new(cores);
     let mut hashing = Hashing::new(log);
     let mut paths = bundle_paths(head.checkpoint.size);
     let mut under_way = FuturesOrdered::new();
@@ -183,11 +191,11 @@ pub async fn walk<T: Send + 'static>(
         while under_way.len() < ahead
             && let Some(path) = paths.next()
         {
-            under_way.push_back(bundle(source, &log.register, path, asks, work.clone()));
+            under_way.push_back(bundle((source, &free), &log.register, path, asks, work.clone()));
         }
         let Some(done) = under_way.next().await else { break };
         let (bytes, worked) = done?;
-        ahead = (AHEAD_BYTES / bytes.max(1)).clamp(1, AHEAD);
+        ahead = (AHEAD_BYTES / bytes.max(1)).clamp(1, ahead_max(cores));
         let (hashes, tile, found) = match worked {
             Worked::Sound { hashes, tile, found } => (hashes, tile, found),
             Worked::Broken { path, detail } => {
@@ -220,7 +228,7 @@ pub enum Asks {
 
 /// Reads a bundle, the hashes of its leaves and their bodies; gives what was made of them, and how many bytes it all was.
 async fn bundle<T: Send + 'static>(
-    source: &Source,
+    (source, free): (&Source, &Semaphore),
     register: &Slug,
     path: TilePath,
     asks: Asks,
@@ -253,7 +261,10 @@ async fn bundle<T: Send + 'static>(
         let found = work(Leaves { first, leaves, bodies })?;
         Ok(Worked::Sound { hashes: made, tile, found })
     };
+    // As many at once as there are cores: more would only take memory.
+    let core = free.acquire().await;
     let worked = tokio::task::spawn_blocking(worked).await;
+    drop(core);
     Ok((bytes, worked.map_err(|error| CouldNotCheck::Broken(error.to_string()))??))
 }
 

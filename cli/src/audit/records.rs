@@ -29,7 +29,7 @@ use super::spill::{Sealed, Spill};
 
 /// Bytes of a usual row, with its record.
 const ROW_BYTES: u64 = 66;
-/// Partitions that are judged at once: each takes about twice its 4 MiB.
+/// Partitions that are judged at once: each takes about twice its 1 MiB.
 const AT_ONCE_MAX: usize = 4;
 
 /// An entry whose body an order has taken away.

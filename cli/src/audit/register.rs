@@ -51,7 +51,9 @@ pub async fn verify(
         }
         for (entry, seen) in &part.entries {
             along.check(entry, report);
-            records.note(entry, *seen, part.orders.get(&entry.index)).map_err(|e| CouldNotCheck::temporary(&e))?;
+            records
+                .note(entry, *seen, part.orders.get(&entry.index))
+                .map_err(|e| CouldNotCheck::temporary(&e))?;
             homes.note(entry, &log.register).map_err(|error| CouldNotCheck::temporary(&error))?;
         }
         bar.add(part.count);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Bytes of a partition that are aimed at. Each is read whole.
-const PARTITION_BYTES: u64 = 4 << 20;
+const PARTITION_BYTES: u64 = 1 << 20;
 /// Partitions at most: what they gather is 32 MiB then. A billion rows of 64 bytes make partitions of 64 MiB.
 const PARTITIONS_MAX: u64 = 1024;
 /// Bytes of a partition that are gathered before they are written, in room for twice as many.

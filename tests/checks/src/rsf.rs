@@ -28,7 +28,7 @@ pub fn rsf(bytes: &[u8]) -> bool {
         }
     };
     let mut written = Vec::new();
-    let mut writer = Writer::new(&mut written).expect("memory takes everything");
+    let mut writer = Writer::new(&mut written, false).expect("memory takes everything");
     for entry in &file.system {
         writer.system(&entry.key, &entry.timestamp, &entry.item).expect("memory takes everything");
     }
