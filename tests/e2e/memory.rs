@@ -44,7 +44,7 @@ fn entry(number: u64, signer: &dyn Signer, at: Timestamp) -> NewEntry {
     let (body, salt) = (body.into_bytes(), Salt([9; 16]));
     let statement = Statement {
         register: REGISTER.parse().unwrap(),
-        record: Uuid::from_u128(u128::from(number_of(record)) << 64 | 0x8000_0000_0000_0000),
+        record: Uuid::from_u128((u128::from(number_of(record)) << 64) | 0x8000_0000_0000_0000),
         version,
         entry_type: entry_type.parse().unwrap(),
         effective_at: at,

@@ -127,7 +127,9 @@ mod tests {
         ] {
             homes.note(&entry(index, register, (record, version)), register).unwrap();
         }
-        [one, other].into_iter().for_each(|register| report.add(RegisterReport::new(register)));
+        for register in [one, other] {
+            report.add(RegisterReport::new(register));
+        }
         homes.conclude(&mut report).unwrap();
         let found = report.registers.iter().flat_map(|register| {
             register.faults.iter().map(|fault| (register.register.as_str(), fault.index, fault.rule))

@@ -144,8 +144,8 @@ impl Hashing {
 pub struct Leaves {
     /// Index of the first.
     pub first: u64,
-    /// The leaves.
-    pub leaves: Vec<Vec<u8>>,
+    /// Their bytes.
+    pub bytes: Vec<Vec<u8>>,
     /// Their bodies.
     pub bodies: Bodies,
 }
@@ -204,7 +204,9 @@ pub async fn walk<T: Send + 'static>(
                 return Ok(false);
             }
         };
-        tile.into_iter().for_each(|fault| report.fault(fault));
+        if let Some(fault) = tile {
+            report.fault(fault);
+        }
         for made in hashing.push(&hashes) {
             compare_tile(source, &log.register, &made, report).await?;
         }
@@ -258,7 +260,7 @@ async fn bundle<T: Send + 'static>(
         };
         let made: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
         let tile = differs(&hashes, &made, &served);
-        let found = work(Leaves { first, leaves, bodies })?;
+        let found = work(Leaves { first, bytes: leaves, bodies })?;
         Ok(Worked::Sound { hashes: made, tile, found })
     };
     // As many at once as there are cores: more would only take memory.
@@ -312,7 +314,9 @@ async fn compare_tile(
     report: &mut RegisterReport,
 ) -> Result<(), CouldNotCheck> {
     let served = source.tile(register, &made.path).await?.unwrap_or_default();
-    differs(&made.path, &made.hashes, &served).into_iter().for_each(|fault| report.fault(fault));
+    if let Some(fault) = differs(&made.path, &made.hashes, &served) {
+        report.fault(fault);
+    }
     Ok(())
 }
 

@@ -155,8 +155,8 @@ async fn read(fetch: &Source, mut log: Log) -> Result<Read, CouldNotCheck> {
     let register = log.register.clone();
     let work = move |leaves: Leaves| {
         let mut report = RegisterReport::new(register.clone());
-        report.entries = leaves.leaves.len() as u64;
-        let checked = parse(leaves.first, &leaves.leaves, &mut report);
+        report.entries = leaves.bytes.len() as u64;
+        let checked = parse(leaves.first, &leaves.bytes, &mut report);
         let mut bodies = HashMap::new();
         if let Bodies::Shown(listing) = leaves.bodies {
             let served = listing.read(&mut report)?;

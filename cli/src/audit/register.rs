@@ -76,10 +76,10 @@ struct Part {
 
 impl Part {
     fn of(leaves: Leaves, register: &Slug, trust: &Trust) -> Result<Self, CouldNotCheck> {
-        let count = leaves.leaves.len() as u64;
+        let count = leaves.bytes.len() as u64;
         let mut report = RegisterReport::new(register.clone());
         report.entries = count;
-        let entries = parse(leaves.first, &leaves.leaves, &mut report);
+        let entries = parse(leaves.first, &leaves.bytes, &mut report);
         check_signatures(&entries, &trust.departments, &mut report);
         note_doubts(&entries, &trust.departments, &mut report);
         let refused = matches!(leaves.bodies, Bodies::Refused);

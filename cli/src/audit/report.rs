@@ -20,7 +20,7 @@ pub const DOUBTS_MAX: usize = 1_000_000;
 const DOUBTS_SHOWN: usize = 100;
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Fault {
     /// Leaf index, where one entry is at fault.
     pub index: Option<u64>,
@@ -232,7 +232,9 @@ impl Report {
     /// Notes a fault of a register that was looked at.
     pub fn fault(&mut self, register: &Slug, fault: Fault) {
         let known = self.registers.iter_mut().find(|known| known.register == *register);
-        known.into_iter().for_each(|known| known.fault(fault.clone()));
+        if let Some(known) = known {
+            known.fault(fault);
+        }
     }
 
     /// The statements that are in doubt.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Bytes of a partition that are aimed at. Each is read whole.
-const PARTITION_BYTES: u64 = 1 << 20;
+const PARTITION_BYTES: usize = 1 << 20;
 /// Partitions at most: what they gather is 32 MiB then. A billion rows of 64 bytes make partitions of 64 MiB.
 const PARTITIONS_MAX: u64 = 1024;
 /// Bytes of a partition that are gathered before they are written, in room for twice as many.
@@ -47,9 +47,10 @@ struct Piece {
 impl Spill {
     /// Nothing gathered yet. The better the number of rows is guessed, the less memory it takes.
     pub fn new(rows: u64, row_bytes: u64) -> Self {
-        let partitions = rows.saturating_mul(row_bytes).div_ceil(PARTITION_BYTES).clamp(1, PARTITIONS_MAX);
+        let partitions =
+            rows.saturating_mul(row_bytes).div_ceil(PARTITION_BYTES as u64).clamp(1, PARTITIONS_MAX);
         // What makes one partition stays in memory.
-        let piece_bytes = if partitions == 1 { 2 * PARTITION_BYTES as usize } else { PIECE_BYTES };
+        let piece_bytes = if partitions == 1 { 2 * PARTITION_BYTES } else { PIECE_BYTES };
         let partitions = (0..partitions).map(|_| Partition::default()).collect();
         Self { partitions, deal: RandomState::new(), file: None, written: 0, piece_bytes }
     }

@@ -26,7 +26,7 @@ pub struct Pin {
 /// The kept pins of a server's registers.
 pub struct Pins {
     directory: Option<PathBuf>,
-    pins: BTreeMap<Slug, Pin>,
+    kept: BTreeMap<Slug, Pin>,
     /// As they were found.
     found: BTreeMap<Slug, Pin>,
 }
@@ -45,29 +45,29 @@ impl Pins {
             }
         }
         let found = pins.clone();
-        Ok(Self { directory, pins, found })
+        Ok(Self { directory, kept: pins, found })
     }
 
     /// The registers of which something is kept.
     pub fn registers(&self) -> impl Iterator<Item = &Slug> {
-        self.pins.keys()
+        self.kept.keys()
     }
 
     /// What is kept of a register.
     pub fn get(&self, register: &Slug) -> Option<&Pin> {
-        self.pins.get(register)
+        self.kept.get(register)
     }
 
     /// Keeps a newly verified checkpoint.
     pub fn keep(&mut self, register: Slug, pin: Pin) {
-        self.pins.insert(register, pin);
+        self.kept.insert(register, pin);
     }
 
     /// Forgets what was newly verified of a register in which a fault was found: what was kept before stays.
     pub fn give_up(&mut self, register: &Slug) {
         match self.found.get(register) {
-            Some(found) => self.pins.insert(register.clone(), found.clone()),
-            None => self.pins.remove(register),
+            Some(found) => self.kept.insert(register.clone(), found.clone()),
+            None => self.kept.remove(register),
         };
     }
 
@@ -75,7 +75,7 @@ impl Pins {
     pub fn save(&self) -> Result<(), CouldNotCheck> {
         let Some(directory) = &self.directory else { return Ok(()) };
         fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
-        for (slug, pin) in &self.pins {
+        for (slug, pin) in &self.kept {
             let path = directory.join(format!("{slug}.checkpoint"));
             let new = directory.join(format!("{slug}.checkpoint.new"));
             fs::write(&new, format!("{}\n{}", pin.key, pin.note)).map_err(|error| failed(&new, &error))?;
