@@ -34,6 +34,8 @@ pub enum Command {
     /// Verify what a person was given.
     #[command(subcommand)]
     Verify(crate::commands::verify::Verify),
+    /// Copy an embedded store to a file while it is used, and check the copy.
+    Backup(crate::commands::backup::Backup),
     /// Bring a register in.
     #[command(subcommand)]
     Import(Import),

@@ -77,6 +77,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Append(args) => commands::append::run(args).await,
         Command::Audit(args) => return commands::audit::run(args).await,
         Command::Verify(args) => return commands::verify::run(args).await,
+        Command::Backup(args) => commands::backup::run(args).await,
         Command::Import(args) => return commands::import::run(args).await,
         Command::Export(args) => commands::export::run(args).await,
         Command::Replay(args) => commands::replay::run(args).await,

@@ -24,7 +24,7 @@ use crate::seal;
 use crate::system::{OsEntropy, SystemClock};
 
 /// The file of the embedded store in its directory.
-const STORE_FILE: &str = "reestr.db";
+pub const STORE_FILE: &str = "reestr.db";
 
 /// An open store with the registers that every store has.
 pub struct Opened {

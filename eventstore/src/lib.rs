@@ -19,6 +19,7 @@
 
 mod aggregate;
 mod appender;
+mod backup;
 mod clock;
 mod cqrs;
 mod error;
@@ -43,6 +44,7 @@ mod verify;
 mod withheld;
 
 pub use aggregate::{Codec, CodecError, Conditions, ExecuteError, Loaded, execute, load};
+pub use backup::{Copied, backup};
 pub use clock::{Clock, Entropy};
 pub use cqrs::{JournalContext, JournalEventStore};
 pub use error::{AppendError, StoreError};

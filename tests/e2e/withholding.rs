@@ -15,7 +15,7 @@ use crate::shared::{REGISTER, WHY, append, audit, demo, entry, rules};
 const MARKER: &str = r#""number":"99 00 123456""#;
 
 /// A licence that no other has, appended; its record and index.
-async fn licence(server: &Server, store: &Store) -> (String, u64) {
+pub async fn licence(server: &Server, store: &Store) -> (String, u64) {
     let tokens = tokens(store.data());
     let (status, made) =
         append(server, &tokens["department"], "licence", &entry(store, 123_456)).await.unwrap();
@@ -64,7 +64,7 @@ fn holds(directory: &Path, text: &str) -> Vec<String> {
     holding.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
 
-async fn withheld(server: &Server, token: &str, index: u64) -> Value {
+pub async fn withheld(server: &Server, token: &str, index: u64) -> Value {
     let shown = server.get(&format!("/v1/registers/{REGISTER}/entries/{index}"), Some(token)).await;
     assert!(shown["body"].is_null() && shown["salt"].is_null(), "{shown}");
     shown["withheld"]["index"].clone()
@@ -115,7 +115,7 @@ async fn an_order_is_carried_out_told_and_leaves_nothing() {
 }
 
 /// A hand that lets itself past the triggers.
-async fn hand(data: &Path) -> SqliteConnection {
+pub async fn hand(data: &Path) -> SqliteConnection {
     let mut connection =
         SqliteConnectOptions::new().filename(data.join("reestr.db")).connect().await.unwrap();
     let rows = connection

@@ -5,6 +5,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a helper of tests fails the test by panicking")]
 
+pub mod archived;
 pub mod browser;
 pub mod patroni;
 pub mod postgres;

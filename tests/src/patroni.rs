@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::postgres::{free_port, is_root, programs};
+use crate::postgres::{free_port, is_root, programs, run_as_postgres};
 use crate::server::root;
 
 /// Nodes: with synchronous replication made strict, writing needs two, and one may be lost.
@@ -167,7 +167,7 @@ impl Drop for Patroni {
         for node in 0..NODES {
             let data = self.data(node);
             if data.join("postmaster.pid").exists() {
-                let mut command = as_postgres(&programs().join("pg_ctl").display().to_string());
+                let mut command = run_as_postgres(&programs().join("pg_ctl").display().to_string());
                 let stop = ["-m", "immediate", "-w", "stop", "-D"];
                 command.args(stop).arg(&data).current_dir(self.directory.path());
                 // One that was killed has left the file behind: then there is nothing to stop.
@@ -246,22 +246,11 @@ fn spawn(directory: &tempfile::TempDir, program: &str, args: &[&str]) -> Child {
     let last = args.last().and_then(|arg| arg.strip_suffix(".yml"));
     let log = last.map_or(directory.path().join(program), std::path::PathBuf::from).with_extension("log");
     let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
-    let mut command = as_postgres(program);
+    let mut command = run_as_postgres(program);
     // A password in the environment would take the place of the files'.
     command.args(args).current_dir(directory.path()).env_remove("PGPASSWORD").stdin(Stdio::null());
     command.stdout(log.try_clone().expect("a log")).stderr(log);
     command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"))
-}
-
-/// A program that is the process started: killing it kills no wrapper.
-fn as_postgres(program: &str) -> Command {
-    if is_root() {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", program]);
-        command
-    } else {
-        Command::new(program)
-    }
 }
 
 fn stop(child: &mut Child) {

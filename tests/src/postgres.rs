@@ -92,6 +92,11 @@ pub struct Cluster {
 impl Cluster {
     /// Makes and starts a server on a free port of 127.0.0.1.
     pub fn start() -> Self {
+        Self::start_with(|_| String::new())
+    }
+
+    /// The same, with more lines in its configuration, which may name its directory.
+    pub fn start_with(configuration: impl Fn(&std::path::Path) -> String) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let port = free_port();
         let cluster = Self { directory, port };
@@ -105,6 +110,9 @@ impl Cluster {
             "initdb",
             &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
         );
+        let more = configuration(cluster.directory());
+        let append = std::fs::File::options().append(true).open(format!("{data}/postgresql.conf"));
+        std::io::Write::write_all(&mut append.expect("initdb made it"), more.as_bytes()).expect("it is written");
         cluster.resume();
         cluster
     }
@@ -112,6 +120,11 @@ impl Cluster {
     /// URL of its administrative database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Where all of it is.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     /// Ends every session at once, as when the machine loses power: recovery follows at the next start.
@@ -134,13 +147,7 @@ impl Cluster {
     /// Runs one of PostgreSQL's own programs, as a user that it accepts (never root).
     fn tool(&self, name: &str, args: &[&str]) {
         let program = programs().join(name);
-        let mut command = if is_root() {
-            let mut command = std::process::Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(&program);
-            command
-        } else {
-            std::process::Command::new(&program)
-        };
+        let mut command = run_as_postgres(&program.display().to_string());
         command.args(args).current_dir(self.directory.path());
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
         let status = command.status().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
@@ -153,6 +160,17 @@ impl Drop for Cluster {
         if self.directory.path().join("data/postmaster.pid").exists() {
             self.stop_immediately();
         }
+    }
+}
+
+/// A program as the user that PostgreSQL accepts, never root. It is the process started: killing it kills no wrapper.
+pub(crate) fn run_as_postgres(program: &str) -> std::process::Command {
+    if is_root() {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", program]);
+        command
+    } else {
+        std::process::Command::new(program)
     }
 }
 

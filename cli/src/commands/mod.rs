@@ -3,6 +3,7 @@
 pub mod append;
 pub mod attach;
 pub mod audit;
+pub mod backup;
 pub mod client;
 pub mod demo;
 pub mod export;

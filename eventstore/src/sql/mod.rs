@@ -9,7 +9,7 @@ mod migrations;
 mod row;
 mod rows;
 
-pub(crate) use db::TxInner;
+pub(crate) use db::{Inner as DbInner, TxInner};
 pub use db::{Db, Tx};
 pub use row::Row;
 pub use rows::{Col, JsonRows, rows};
