@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use reestr_tests::patroni::Patroni;
-use reestr_tests::postgres::Database;
+use reestr_tests::postgres::{Cluster, Database};
 use reestr_tests::server::{Server, tokens};
 use reestr_tests::store::Store;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::watch;
 
 use crate::crash::{Acknowledged, all_there_once};
@@ -150,4 +151,60 @@ async fn a_promoted_follower_has_all_that_was_acknowledged() {
         started.elapsed().as_secs_f64()
     );
     server.stop().await;
+}
+
+/// Runs a statement on a server, as its administrator.
+async fn administer(url: &str, statement: String) -> u64 {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    connection.execute(AssertSqlSafe(statement)).await.unwrap().rows_affected()
+}
+
+/// A commit that waits for a standby is told as done neither by a time limit that someone set, nor when its session is ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_wait_is_cut_off_is_not_acknowledged() {
+    let cluster = tokio::task::block_in_place(Cluster::start);
+    let database = Database::create_on(&cluster.url()).await;
+    let url = database.url().to_owned();
+    let name = url.rsplit_once('/').unwrap().1.to_owned();
+    let store = Store::over(database);
+    let server = demo(&store).await;
+    let token = tokens(store.data())["department"].clone();
+    let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reestr'";
+    administer(&url, format!("ALTER DATABASE {name} SET statement_timeout = '300ms'")).await;
+    administer(&url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'".to_owned()).await;
+    administer(&url, "SELECT pg_reload_conf()".to_owned()).await;
+    administer(&url, ended.to_owned()).await;
+
+    let body = entry(&store, 700_000);
+    let appending = append(&server, &token, "cut-off", &body);
+    let cutting = async {
+        let waiting = format!("{ended} AND wait_event = 'SyncRep' AND query_start < now() - interval '1 second'");
+        let mut pace = tokio::time::interval(PACE);
+        for _ in 0..1_500 {
+            if administer(&url, waiting.clone()).await > 0 {
+                return;
+            }
+            pace.tick().await;
+        }
+        panic!("nobody waits for the standby");
+    };
+    let (answer, ()) = tokio::join!(appending, cutting);
+    let (status, answer) = answer.unwrap();
+    assert_eq!(status, 503, "{answer}");
+
+    administer(&url, "ALTER SYSTEM RESET synchronous_standby_names".to_owned()).await;
+    administer(&url, "SELECT pg_reload_conf()".to_owned()).await;
+    administer(&url, format!("ALTER DATABASE {name} RESET statement_timeout")).await;
+    let mut pace = tokio::time::interval(PACE);
+    for _ in 0..1_500 {
+        if let Ok((201, answer)) = append(&server, &token, "cut-off", &body).await {
+            let place = (answer["index"].as_u64().unwrap(), answer["record"].as_str().unwrap().to_owned());
+            all_there_once(&server, &token, &Acknowledged::from([("cut-off".to_owned(), place)])).await;
+            assert_eq!(audit(&server.url, &[]).await.0, 0);
+            server.stop().await;
+            return;
+        }
+        pace.tick().await;
+    }
+    panic!("the server did not come back by itself");
 }
