@@ -178,7 +178,8 @@ async fn a_commit_whose_wait_is_cut_off_is_not_acknowledged() {
     let body = entry(&store, 700_000);
     let appending = append(&server, &token, "cut-off", &body);
     let cutting = async {
-        let waiting = format!("{ended} AND wait_event = 'SyncRep' AND query_start < now() - interval '1 second'");
+        let waiting =
+            format!("{ended} AND wait_event = 'SyncRep' AND query_start < now() - interval '1 second'");
         let mut pace = tokio::time::interval(PACE);
         for _ in 0..1_500 {
             if administer(&url, waiting.clone()).await > 0 {

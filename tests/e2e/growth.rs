@@ -15,9 +15,8 @@ fn guide() -> String {
 fn rows(head: &str) -> Vec<Vec<String>> {
     let text = guide();
     let lines = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
-    let cells = |line: &str| {
-        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
-    };
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let rows: Vec<_> = lines.take_while(|line| line.starts_with('|')).map(cells).collect();
     assert!(!rows.is_empty(), "{head}");
     rows
@@ -88,9 +87,11 @@ async fn catalogue(connection: &mut PgConnection, sql: &'static str) -> Vec<Vec<
     rows.iter().map(text).collect()
 }
 
-const TABLES: &str = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+const TABLES: &str =
+    "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
     AND relname <> '_sqlx_migrations'";
-const UNIQUE: &str = "SELECT t.relname::text, x.relname::text, string_agg(a.attname::text, ',') FROM pg_index i
+const UNIQUE: &str =
+    "SELECT t.relname::text, x.relname::text, string_agg(a.attname::text, ',') FROM pg_index i
     JOIN pg_class t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (i.indkey)
     WHERE t.relnamespace = 'public'::regnamespace AND i.indisunique GROUP BY 1, 2";
@@ -99,7 +100,8 @@ const FOREIGN: &str = "SELECT f.relname::text, t.relname::text, string_agg(a.att
     JOIN pg_attribute a ON a.attrelid = f.oid AND a.attnum = ANY (c.conkey)
     JOIN pg_attribute b ON b.attrelid = t.oid AND b.attnum = ANY (c.confkey)
     WHERE c.contype = 'f' AND f.relnamespace = 'public'::regnamespace GROUP BY 1, 2, c.oid";
-const TRIGGERS: &str = "SELECT DISTINCT t.relname::text FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid
+const TRIGGERS: &str =
+    "SELECT DISTINCT t.relname::text FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid
     WHERE NOT g.tgisinternal AND t.relnamespace = 'public'::regnamespace";
 
 /// The documented limits on tables of a cluster, against the schema as the migrations make it.
@@ -108,7 +110,8 @@ async fn every_table_has_a_place_on_a_cluster() {
     let (placed, text) = placed();
     let store = Store::fresh(Kind::Postgres).await;
     let args = store.args();
-    let status: Vec<&str> = ["projection", "status"].into_iter().chain(args.iter().map(String::as_str)).collect();
+    let status: Vec<&str> =
+        ["projection", "status"].into_iter().chain(args.iter().map(String::as_str)).collect();
     server::succeed(&status).await;
     let mut connection = PgConnection::connect(store.database().unwrap()).await.unwrap();
 
@@ -126,7 +129,8 @@ async fn every_table_has_a_place_on_a_cluster() {
         match (&placed[from], &placed[to]) {
             (_, None) => {}
             (Some((column, group)), Some((other, with))) => {
-                let on = columns.split(',').any(|one| one == column) && others.split(',').any(|one| one == other);
+                let on =
+                    columns.split(',').any(|one| one == column) && others.split(',').any(|one| one == other);
                 assert!(on && group == with, "{from} refers to {to}, which may be elsewhere");
             }
             (None, Some(_)) => panic!("{from} is everywhere, and refers to {to}, which is not"),
@@ -138,8 +142,7 @@ async fn every_table_has_a_place_on_a_cluster() {
 }
 
 /// Statements that a cluster takes under conditions, or not at all.
-const CONDITIONS: [&str; 5] =
-    ["AS (INSERT", "AS (UPDATE", "AS (DELETE", "WITH RECURSIVE", "FOR UPDATE"];
+const CONDITIONS: [&str; 5] = ["AS (INSERT", "AS (UPDATE", "AS (DELETE", "WITH RECURSIVE", "FOR UPDATE"];
 
 /// Each file that has such a statement is named by the guide, with what it means on a cluster, and no other is.
 #[test]

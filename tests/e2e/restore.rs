@@ -19,11 +19,8 @@ const SOME: u64 = 25;
 fn blocks(mark: &str) -> Vec<String> {
     let text = std::fs::read_to_string(root().join("docs/operators/backup.md")).unwrap();
     let fence = format!("```{mark}\n");
-    let blocks: Vec<String> = text
-        .split(&fence)
-        .skip(1)
-        .map(|rest| rest.split("\n```").next().unwrap().to_owned())
-        .collect();
+    let blocks: Vec<String> =
+        text.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned()).collect();
     assert!(!blocks.is_empty(), "{mark}");
     blocks
 }

@@ -112,7 +112,8 @@ impl Cluster {
         );
         let more = configuration(cluster.directory());
         let append = std::fs::File::options().append(true).open(format!("{data}/postgresql.conf"));
-        std::io::Write::write_all(&mut append.expect("initdb made it"), more.as_bytes()).expect("it is written");
+        std::io::Write::write_all(&mut append.expect("initdb made it"), more.as_bytes())
+            .expect("it is written");
         cluster.resume();
         cluster
     }

@@ -9,8 +9,8 @@ mod migrations;
 mod row;
 mod rows;
 
-pub(crate) use db::{Inner as DbInner, TxInner};
 pub use db::{Db, Tx};
+pub(crate) use db::{Inner as DbInner, TxInner};
 pub use row::Row;
 pub use rows::{Col, JsonRows, rows};
 
