@@ -199,8 +199,8 @@ async fn a_commit_whose_wait_is_cut_off_is_not_acknowledged() {
     let mut pace = tokio::time::interval(PACE);
     for _ in 0..1_500 {
         if let Ok((201, answer)) = append(&server, &token, "cut-off", &body).await {
-            let place = (answer["index"].as_u64().unwrap(), answer["record"].as_str().unwrap().to_owned());
-            all_there_once(&server, &token, &Acknowledged::from([("cut-off".to_owned(), place)])).await;
+            let at = (answer["index"].as_u64().unwrap(), answer["record"].as_str().unwrap().to_owned());
+            all_there_once(&server, &token, &Acknowledged::from([("cut-off".to_owned(), at)])).await;
             assert_eq!(audit(&server.url, &[]).await.0, 0);
             server.stop().await;
             return;
