@@ -206,15 +206,20 @@ async fn remove(tx: &mut Tx, positions: impl Iterator<Item = u64>) -> Result<u64
     }
     let from = rows(tx.dialect(), "$1", &[("position", Col::Int)]);
     let of_any = shards::any(tx.dialect());
-    // A key is in a shard of its submission, which need not be that of each of its entries.
+    // A key is in a shard of its submission, which need not be that of each of its entries. By ranges SQLite goes by the index of
+    // positions, and not through all keys of a shard.
     let sql = format!(
-        "UPDATE idempotency SET digest = $2 WHERE (shard, first_position) IN (
-            SELECT s.shard, (SELECT MAX(i.first_position) FROM idempotency i
-                    WHERE i.shard = s.shard AND i.first_position <= r.position AND i.entries > 0)
-            FROM {from} AS r CROSS JOIN shard s)
-         AND EXISTS (SELECT 1 FROM {from} AS r WHERE r.position >= first_position AND r.position < first_position + entries)"
+        "SELECT DISTINCT k.shard, k.first_position FROM {from} AS r CROSS JOIN shard s CROSS JOIN idempotency k
+         WHERE k.shard = s.shard AND k.first_position <= r.position AND k.first_position >= (
+            SELECT MAX(i.first_position) FROM idempotency i
+            WHERE i.shard = s.shard AND i.first_position <= r.position AND i.entries > 0)
+         AND r.position < k.first_position + k.entries"
     );
-    tx.execute(&sql, args![named.clone(), FORGOTTEN.to_vec()]).await?;
+    for key in tx.fetch_all(&sql, args![named.clone()]).await? {
+        let sql = "UPDATE idempotency SET digest = $3
+            WHERE shard = $1 AND first_position >= $2 AND first_position <= $2 AND entries > 0";
+        tx.execute(sql, args![key.int("shard")?, key.int("first_position")?, FORGOTTEN.to_vec()]).await?;
+    }
     let sql = format!(
         "UPDATE entry SET body = NULL, salt = NULL
          WHERE shard {of_any} AND body IS NOT NULL AND position IN (SELECT r.position FROM {from} AS r)"

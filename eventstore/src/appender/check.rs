@@ -13,6 +13,10 @@ pub(super) fn submission(submission: &Submission) -> Result<(), AppendError> {
     if entries == 0 && (submission.opens.is_empty() || !submission.rekeys.is_empty()) {
         return invalid("it has no entries");
     }
+    // A key is found by the entries that it made.
+    if entries == 0 && submission.idempotency.is_some() {
+        return invalid("it has an idempotency key, and no entries");
+    }
     if entries > SUBMISSION_ENTRIES_MAX {
         return invalid(&format!("it has {entries} entries; at most {SUBMISSION_ENTRIES_MAX} go together"));
     }

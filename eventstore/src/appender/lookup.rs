@@ -29,6 +29,9 @@ pub(super) type Records = HashMap<Uuid, (Slug, u64)>;
 /// What a used idempotency key stood for, and what it made.
 pub(super) type UsedKeys = HashMap<KeyName, ([u8; 32], Vec<Appended>)>;
 
+/// Entries of other shards since the look-up that are looked through one by one: a few batches. Beyond that to ask again is less.
+const SINCE_ENTRIES_MAX: u64 = 4 * crate::store::BATCH_ENTRIES_MAX as u64;
+
 /// The state that a batch is decided on.
 #[derive(Clone)]
 pub(super) struct Facts {
@@ -97,13 +100,43 @@ pub(super) async fn again(
             }
         }
     }
-    if head.position == before.head.position {
+    if !disturbed(tx, batch, &before, head).await? {
         return Ok(Some((Facts { head, ..before }, true)));
     }
     let records = records(tx, batch, head.shards).await?;
     let keys = used_keys(tx, batch, head.shards).await?;
     let hold = records == before.records && keys == before.keys;
     Ok(Some((Facts { head, records, keys, ..before }, hold)))
+}
+
+/// May what was appended to other shards meanwhile have touched a record or a key of the batch? Only that is read, which is less than
+/// to ask every shard for each of them again.
+async fn disturbed(
+    tx: &mut Tx,
+    batch: &[Submission],
+    before: &Facts,
+    head: Head,
+) -> Result<bool, StoreError> {
+    let since = before.head.position;
+    if head.position - since > SINCE_ENTRIES_MAX {
+        return Ok(true);
+    }
+    let locked: BTreeSet<i64> = before.places.values().copied().collect();
+    let others: Vec<i64> = (shards::FIRST..head.shards).filter(|shard| !locked.contains(shard)).collect();
+    if head.position == since || others.is_empty() {
+        return Ok(false);
+    }
+    let (records, keys) = (wanted_records(batch), wanted_keys(batch));
+    for row in tx.fetch_all(&since_sql(&others), args![since]).await? {
+        let touched = match row.opt_text("scope")? {
+            None => records.contains(&row.uuid("record")?),
+            Some(scope) => keys.contains(&(scope.as_str(), row.text("key")?.as_str())),
+        };
+        if touched {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn logs(
@@ -178,10 +211,19 @@ async fn load_signers(
     Ok(())
 }
 
-async fn records(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<Records, StoreError> {
+fn wanted_records(batch: &[Submission]) -> BTreeSet<Uuid> {
     let entries = batch.iter().flat_map(|one| &one.entries).map(|new| new.statement.statement().record);
     let guards = batch.iter().flat_map(|one| &one.guards).map(|guard| guard.record);
-    let wanted: BTreeSet<Uuid> = entries.chain(guards).collect();
+    entries.chain(guards).collect()
+}
+
+fn wanted_keys(batch: &[Submission]) -> BTreeSet<(&str, &str)> {
+    let keys = batch.iter().filter_map(|one| one.idempotency.as_ref());
+    keys.map(|one| (one.scope.as_str(), one.key.as_str())).collect()
+}
+
+async fn records(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<Records, StoreError> {
+    let wanted = wanted_records(batch);
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
@@ -220,8 +262,7 @@ async fn numbers(
 }
 
 async fn used_keys(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<UsedKeys, StoreError> {
-    let keys = batch.iter().filter_map(|one| one.idempotency.as_ref());
-    let wanted: BTreeSet<(&str, &str)> = keys.map(|one| (one.scope.as_str(), one.key.as_str())).collect();
+    let wanted = wanted_keys(batch);
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
@@ -289,7 +330,17 @@ fn numbers_sql(dialect: Dialect) -> String {
     )
 }
 
+/// Records and keys of what was appended to some shards after a position. A key is told by its scope.
+fn since_sql(shards: &[i64]) -> String {
+    let of_one = shards::one_of(shards);
+    format!(
+        "SELECT e.record, NULL AS scope, NULL AS key FROM entry e WHERE e.shard {of_one} AND e.position > $1
+         UNION ALL SELECT NULL, i.scope, i.key FROM idempotency i WHERE i.shard {of_one} AND i.first_position > $1"
+    )
+}
+
 fn used_keys_sql(dialect: Dialect, count: i64) -> String {
+    let all: Vec<i64> = (shards::FIRST..count).collect();
     format!(
         "SELECT i.scope, i.key, i.digest, i.entries, e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at
          FROM {} AS r CROSS JOIN {} AS s CROSS JOIN idempotency i
@@ -297,7 +348,7 @@ fn used_keys_sql(dialect: Dialect, count: i64) -> String {
          WHERE i.shard = s.shard AND i.scope = r.scope AND i.key = r.name ORDER BY e.position",
         rows(dialect, "$1", &[("scope", Col::Text), ("name", Col::Text)]),
         shards::listed(count),
-        shards::one_of(count)
+        shards::one_of(&all)
     )
 }
 
@@ -305,6 +356,7 @@ fn used_keys_sql(dialect: Dialect, count: i64) -> String {
 #[cfg(test)]
 pub(super) fn queries(dialect: Dialect, count: i64) -> Vec<String> {
     let mut all = [logs_sql, signers_sql, numbers_sql].map(|query| query(dialect)).to_vec();
+    all.push(since_sql(&[1, 3]));
     all.extend([records_sql, used_keys_sql].map(|query| query(dialect, count)));
     all
 }

@@ -200,9 +200,9 @@ mod tests {
         let mut queries = tiles::queries(db.dialect());
         queries.push(shards::find_sql(db.dialect()));
         queries.extend([1, 4].into_iter().flat_map(|count| lookup::queries(db.dialect(), count)));
-        assert_eq!(queries.len(), 13);
+        assert_eq!(queries.len(), 15);
         for query in queries {
-            let arguments = if query.contains("$2") { args!["[]", "checkpoint"] } else { args!["[]"] };
+            let arguments = if query.contains("$2") { args!["[]", 0_i64] } else { args!["[]"] };
             let plan = db.fetch_all(&format!("EXPLAIN QUERY PLAN {query}"), arguments).await.unwrap();
             let steps: Vec<_> = plan.iter().map(|step| step.text("detail").unwrap()).collect();
             assert!(steps.iter().any(|step| step.starts_with("SEARCH")), "{query}\n{steps:#?}");

@@ -102,9 +102,11 @@ impl Db {
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            // A few look-ups by an index are done before a worker has started.
+            ("max_parallel_workers_per_gather", "0"),
             // Acknowledged is flushed, whatever the server's default is.
             ("synchronous_commit", "on"),
-            // After the lock on the shard's head, each statement must see what others committed before it.
+            // After the lock, each statement must see what others committed before it.
             ("default_transaction_isolation", "read committed"),
             // A server that hangs while it holds that lock must not hold up the others for ever.
             ("idle_in_transaction_session_timeout", "30s"),
