@@ -41,4 +41,4 @@ mod work;
 pub use http::admission::Bounds;
 pub use http::limits::Rate;
 pub use http::{AppState, StateParts};
-pub use serve::{Listening, Times, serve, serve_router};
+pub use serve::{Listening, Times, Tls, TlsError, serve, serve_router};

@@ -8,6 +8,8 @@ use proofs::note::VerifierKey;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 
+use crate::http::Trust;
+
 /// Where the store is when nothing is said.
 pub const DATA_DEFAULT: &str = "reestr-data";
 
@@ -142,6 +144,9 @@ pub struct Append {
     /// File with the bearer token for the server.
     #[arg(long, value_name = "FILE", required_unless_present = "local")]
     pub token_file: Option<PathBuf>,
+    /// Whom it trusts.
+    #[command(flatten)]
+    pub trust: Trust,
     /// Append to the store directly, without a server.
     #[arg(long, conflicts_with = "url")]
     pub local: bool,
@@ -156,6 +161,9 @@ pub struct Audit {
     /// Server to audit.
     #[arg(long, value_name = "URL", required_unless_present = "archive")]
     pub url: Option<String>,
+    /// Whom it trusts.
+    #[command(flatten)]
+    pub trust: Trust,
     /// Archives to audit instead, without any server; of one installation.
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["url", "register", "token_file"])]
     pub archive: Vec<PathBuf>,

@@ -24,6 +24,10 @@ const LOG_DEFAULT: &str = "warn,reestr=info";
 pub struct Config {
     /// Address to serve on.
     pub listen: SocketAddr,
+    /// File with the certificate that is served, and its chain, in PEM. Without it and the next, TLS is somebody else's.
+    pub tls_certificate: Option<RelativePathBuf>,
+    /// File with its private key in PEM.
+    pub tls_key: Option<RelativePathBuf>,
     /// Name of the log: a schema-less URL prefix, fixed when the store is made.
     pub log_name: String,
     /// `aud` that bearer tokens must have.
@@ -84,6 +88,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls_certificate: None,
+            tls_key: None,
             log_name: "reestr.localhost".to_owned(),
             audience: "reestr".to_owned(),
             requests_per_second: 1_000,

@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod failure;
 mod fixtures;
+mod http;
 mod keyfile;
 mod ledger;
 mod memory;
@@ -24,6 +25,7 @@ mod rsf;
 mod seal;
 mod serving;
 mod system;
+mod tls;
 mod why;
 mod wire;
 

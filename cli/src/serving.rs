@@ -21,6 +21,7 @@ use crate::config::{Config, LogFormat};
 use crate::failure::Failure;
 use crate::output::line;
 use crate::system::{self, SystemClock};
+use crate::tls;
 use crate::wire::Opened;
 
 /// The exit code of a server that was told to stop twice.
@@ -36,6 +37,7 @@ pub struct Serving {
     /// None on a mirror, which proposes nothing.
     proactive: Option<api::proactive::Runner>,
     state: AppState,
+    tls: Option<tls::Files>,
     /// Where it will listen.
     pub url: String,
 }
@@ -45,6 +47,7 @@ impl Serving {
     pub async fn prepare(opened: Opened, listen: Option<SocketAddr>) -> Result<Self, Failure> {
         let config = &opened.config;
         let listen = listen.unwrap_or(config.listen);
+        let tls = tls::Files::open(config)?;
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             Failure::usage(format!("cannot listen on {listen}: {error}; --listen ADDR names another"))
         })?;
@@ -79,7 +82,12 @@ impl Serving {
             None => state,
         };
         let state = state.with_withholding(opened.withholding.clone());
-        Ok(Self { opened, listener, runner, proactive, state, url: format!("http://{address}") })
+        let state = match &tls {
+            Some(files) => state.with_tls(files.tls.clone()),
+            None => state,
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        Ok(Self { opened, listener, runner, proactive, state, tls, url: format!("{scheme}://{address}") })
     }
 
     /// Waits until everything in the store was taken in: by the projections, and by the engine of proposals with what it
@@ -124,8 +132,12 @@ impl Serving {
             None => None,
         };
         let notice = Duration::from_secs(self.opened.config.drain_seconds.into());
-        let listening = Listening::new(self.listener).with_times(Times { notice, ..Times::default() });
+        let listening = Listening::new(self.listener)
+            .with_times(Times { notice, ..Times::default() })
+            .with_tls(self.tls.as_ref().map(|files| files.tls.clone()));
+        let renewing = self.tls.map(|files| tokio::spawn(files.follow()));
         api::serve(listening, self.state, shutdown).await;
+        renewing.inspect(tokio::task::JoinHandle::abort);
         if let Some(deliverer) = deliverer {
             deliverer.stop().await;
         }

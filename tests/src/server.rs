@@ -168,6 +168,11 @@ impl Server {
         self.signal("-TERM").await;
     }
 
+    /// Tells it to read its certificate again (SIGHUP).
+    pub async fn hang_up(&self) {
+        self.signal("-HUP").await;
+    }
+
     /// Its exit code, once it has ended by itself.
     pub async fn ended(mut self) -> Option<i32> {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends");

@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::proactive;
 use crate::problem::{self, Problem};
 use crate::registry::{InForce, Knowledge, Registry};
+use crate::serve::Tls;
 use crate::statistics;
 use crate::webhooks;
 use crate::withholding::Withholding;
@@ -56,6 +57,7 @@ struct Inner {
     sent: Arc<webhooks::Sent>,
     statistics: statistics::Tables,
     ending: AtomicBool,
+    tls: OnceLock<Tls>,
     proactive: OnceLock<proactive::Handle>,
     witnesses: OnceLock<Witnesses>,
     withholding: OnceLock<Withholding>,
@@ -78,6 +80,7 @@ impl AppState {
             sent: Arc::default(),
             statistics,
             ending: AtomicBool::new(false),
+            tls: OnceLock::new(),
             proactive: OnceLock::new(),
             witnesses: OnceLock::new(),
             withholding: OnceLock::new(),
@@ -153,6 +156,18 @@ impl AppState {
     /// Counts requests.
     pub fn limiter(&self) -> &Limiter {
         &self.0.limiter
+    }
+
+    /// With the certificate that it is served with, for metrics. The first one stays.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        drop(self.0.tls.set(tls));
+        self
+    }
+
+    /// The certificate that it is served with, where it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.0.tls.get()
     }
 
     /// The server was told to stop: it is not ready any more.

@@ -27,6 +27,7 @@ pub async fn get_metrics(State(state): State<AppState>) -> Result<impl IntoRespo
     // Writing to a String cannot fail.
     let _ = appender(&mut text, &state);
     let _ = crate::http::admission::metrics::write(&mut text, state.admission());
+    let _ = certificate(&mut text, &state);
     let _ = projection(&mut text, &statuses, &state);
     let _ = registers(&mut text, &logs);
     let _ = crate::feeds::metrics::write(&mut text, &state, messages);
@@ -88,6 +89,15 @@ fn appender(text: &mut String, state: &AppState) -> fmt::Result {
         "# HELP {name} Entries that wait to be appended.\n# TYPE {name} gauge\n{name} {}",
         metrics.waiting()
     )
+}
+
+/// When the certificate ends, in seconds since 1970.
+fn certificate(text: &mut String, state: &AppState) -> fmt::Result {
+    let Some(tls) = state.tls() else { return Ok(()) };
+    let (name, ends) = ("reestr_tls_certificate_ends_seconds", tls.expires_at().millis() / 1_000);
+    writeln!(text, "# HELP {name} When the certificate ends (Unix time).\n# TYPE {name} gauge")?;
+    unit(text, name)?;
+    writeln!(text, "{name} {ends}")
 }
 
 fn histogram(text: &mut String, name: &str, help: &str, histogram: &Histogram, scale: f64) -> fmt::Result {

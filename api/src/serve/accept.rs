@@ -1,7 +1,7 @@
 //! Accepting connections, as many as there may be, and the end.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::connection::{Phase, connection};
-use super::{Listening, Times};
-use crate::http::admission::network;
+use super::{Listening, Times, Tls};
+use crate::http::admission::{Budget, network};
 use crate::problem::{self, Problem};
 
 /// When no connection can be accepted (no descriptors are left), the next attempt waits for some to be closed.
@@ -28,7 +28,8 @@ const TURNED_AWAY_BYTES: u64 = 64 << 10;
 struct Accepting {
     router: Router,
     times: Times,
-    connections: crate::http::admission::Budget<std::net::IpAddr>,
+    connections: Budget<IpAddr>,
+    tls: Option<Tls>,
     phase: watch::Receiver<Phase>,
     turned_away: Arc<Semaphore>,
     busy: Arc<[u8]>,
@@ -38,13 +39,14 @@ struct Accepting {
 
 /// Accepts until `shutdown` completes, then ends.
 pub async fn accept(listening: Listening, router: Router, shutdown: impl Future<Output = ()>) {
-    let Listening { listener, times, connections } = listening;
+    let Listening { listener, times, connections, tls } = listening;
     let (tell, phase) = watch::channel(Phase::Serving);
     let (open, mut ended) = mpsc::channel::<()>(1);
     let accepting = Accepting {
         router,
         times,
         connections,
+        tls,
         phase,
         turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
         busy: busy().into(),
@@ -105,7 +107,10 @@ impl Accepting {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let open = self.open.clone();
         let Some(counted) = self.connections.take(&network(peer.ip()), 1) else {
-            if let Ok(turn) = Arc::clone(&self.turned_away).try_acquire_owned() {
+            // Over TLS it would take what there is too little of to say so.
+            if self.tls.is_none()
+                && let Ok(turn) = Arc::clone(&self.turned_away).try_acquire_owned()
+            {
                 let busy = Arc::clone(&self.busy);
                 tokio::spawn(async move {
                     // Whether they hear it is their affair.
@@ -116,8 +121,9 @@ impl Accepting {
             return;
         };
         let (router, phase, times) = (self.router.clone(), self.phase.clone(), self.times);
+        let tls = self.tls.clone();
         tokio::spawn(async move {
-            connection(stream, peer, router, times, phase).await;
+            connection(stream, tls, peer, router, times, phase).await;
             drop((counted, open));
         });
     }

@@ -15,14 +15,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-use super::Times;
 use super::patient::Patient;
+use super::{Times, Tls};
 use crate::feeds::Hangup;
 use crate::http::admission::Outgoing;
 
@@ -58,13 +59,19 @@ pub enum Phase {
 /// Serves a connection to its end.
 pub async fn connection(
     stream: TcpStream,
+    tls: Option<Tls>,
     peer: SocketAddr,
     router: Router,
     times: Times,
     phase: watch::Receiver<Phase>,
 ) {
     settle(&stream, times.stall);
-    http(Patient::new(stream, times.stall), peer, router, times, phase).await;
+    let stream = Patient::new(stream, times.stall);
+    let Some(tls) = tls else { return http(stream, peer, router, times, phase).await };
+    // A client that does not agree on keys, in time or at all, is none.
+    if let Ok(Ok(stream)) = tokio::time::timeout(times.handshake, tls.acceptor().accept(stream)).await {
+        http(stream, peer, router, times, phase).await;
+    }
 }
 
 /// Options of the socket. Where one cannot be set, the connection is slower, or a peer that vanished is missed later.
@@ -77,8 +84,8 @@ pub fn settle(stream: &TcpStream, stall: Duration) {
 }
 
 /// HTTP on what the transport is.
-async fn http(
-    stream: Patient<TcpStream>,
+async fn http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
     peer: SocketAddr,
     router: Router,
     times: Times,

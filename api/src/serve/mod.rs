@@ -12,6 +12,9 @@ mod connection;
 mod patient;
 #[cfg(test)]
 mod tests;
+mod tls;
+
+pub use tls::{Tls, TlsError};
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -32,6 +35,8 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 /// How long what may last.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
+    /// Over TLS, a client has so long to agree on keys.
+    pub handshake: Duration,
     /// A request's head has so long to arrive; a connection without one is closed.
     pub head: Duration,
     /// In so long a client takes something of the answer that it was sent, or is let go.
@@ -47,6 +52,7 @@ pub struct Times {
 impl Default for Times {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
             stall: Duration::from_secs(30),
             notice: Duration::ZERO,
@@ -61,13 +67,21 @@ pub struct Listening {
     listener: TcpListener,
     times: Times,
     connections: Budget<IpAddr>,
+    tls: Option<Tls>,
 }
 
 impl Listening {
     /// On a bound socket.
     pub fn new(listener: TcpListener) -> Self {
         let connections = Budget::new(Bounds::default().connections as u64);
-        Self { listener, times: Times::default(), connections }
+        Self { listener, times: Times::default(), connections, tls: None }
+    }
+
+    /// Over TLS and in no other way.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Tls>) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// With other times.

@@ -25,7 +25,14 @@ const LONG_BYTES: usize = 32 << 20;
 
 /// Each of them so long that another is what a test sees.
 fn long() -> Times {
-    Times { head: PATIENCE, stall: PATIENCE, notice: Duration::ZERO, linger: SHORT, grace: PATIENCE }
+    Times {
+        handshake: PATIENCE,
+        head: PATIENCE,
+        stall: PATIENCE,
+        notice: Duration::ZERO,
+        linger: SHORT,
+        grace: PATIENCE,
+    }
 }
 
 struct Running {
@@ -38,7 +45,7 @@ impl Running {
     async fn start(times: Times, connections: u64, router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let listening = Listening { listener, times, connections: Budget::new(connections) };
+        let listening = Listening { listener, times, connections: Budget::new(connections), tls: None };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
         let task = tokio::spawn(serve_router(listening, router, shutdown));

@@ -54,10 +54,7 @@ impl Target {
         let token = fs::read_to_string(file).map_err(|error| {
             Failure::usage(format!("cannot read the token in {}: {error}", file.display()))
         })?;
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_mins(1))
-            .build()
-            .map_err(|error| Failure::because("the HTTP client", &error))?;
+        let client = args.trust.client(Duration::from_mins(1))?;
         let url = format!("{}/v1/registers/{}/entries", url.trim_end_matches('/'), args.register);
         Ok(Self::Http { client, url, token: token.trim().to_owned() })
     }

@@ -19,7 +19,7 @@ const RESPONSE_BYTES_MAX: usize = 64 << 20;
 /// Entries asked for in one page: the size of a bundle.
 const PAGE: u64 = 256;
 /// A server that says nothing for so long cannot be checked.
-const TIMEOUT: Duration = Duration::from_mins(1);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Requests that a busy server is sent, and the longest wait between two that it may ask for.
 const ATTEMPTS: u32 = 30;
@@ -195,15 +195,15 @@ pub struct Fetch {
 
 impl Fetch {
     /// A client for the server at `url`.
-    pub fn new(url: &str, credential: Option<Credential>) -> Result<Self, CouldNotCheck> {
+    pub fn new(
+        url: &str,
+        credential: Option<Credential>,
+        client: reqwest::Client,
+    ) -> Result<Self, CouldNotCheck> {
         let base = url.trim_end_matches('/').to_owned();
         if !(base.starts_with("http://") || base.starts_with("https://")) {
             return Err(CouldNotCheck::Url(url.to_owned()));
         }
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .build()
-            .map_err(|source| CouldNotCheck::Http { url: base.clone(), source })?;
         Ok(Self { client, base, credential })
     }
 

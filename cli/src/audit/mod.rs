@@ -52,6 +52,8 @@ pub enum Target {
         url: String,
         /// Bearer token, and why it is used: what it may see is checked too.
         credential: Option<Credential>,
+        /// What asks it.
+        client: reqwest::Client,
     },
     /// Archives of one installation.
     Archives(Vec<PathBuf>),
@@ -97,8 +99,8 @@ pub async fn run(request: &Request, progress: Progress) -> Result<Report, CouldN
         progress,
     };
     match &request.target {
-        Target::Server { url, credential } => {
-            let source = Source::Http(Fetch::new(url, credential.clone())?);
+        Target::Server { url, credential, client } => {
+            let source = Source::Http(Fetch::new(url, credential.clone(), client.clone())?);
             audit.server(&source, request.register.as_ref()).await?;
         }
         Target::Archives(files) => audit.archives(files).await?,

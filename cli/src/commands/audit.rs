@@ -8,7 +8,7 @@ use proofs::keyring::Keyring;
 use proofs::policy::Policy;
 
 use crate::args::Audit;
-use crate::audit::fetch::Credential;
+use crate::audit::fetch::{Credential, TIMEOUT};
 use crate::audit::{self, Request, Target};
 use crate::failure::{Failure, chain};
 use crate::memory;
@@ -44,7 +44,7 @@ pub async fn run(args: Audit) -> Result<ExitCode, Failure> {
     };
     let (rule, policy) = args.witness_policy.as_deref().map(policy).transpose()?.unzip();
     let target = match args.url {
-        Some(url) => Target::Server { url, credential },
+        Some(url) => Target::Server { url, credential, client: args.trust.client(TIMEOUT)? },
         None => Target::Archives(args.archive),
     };
     let request = Request { target, register: args.register, state: args.state, policy };

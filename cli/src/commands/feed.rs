@@ -11,6 +11,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::http::Trust;
 
 /// Seconds that the server is asked to wait for entries; it takes 50 at most.
 const WAIT_SECONDS: u32 = 50;
@@ -25,6 +26,9 @@ pub struct Feed {
     /// The server.
     #[arg(long, value_name = "URL")]
     url: String,
+    /// Whom it trusts.
+    #[command(flatten)]
+    trust: Trust,
     /// File with a bearer token; without it, what everyone may see.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -64,8 +68,7 @@ pub async fn run(args: Feed) -> Result<(), Failure> {
             .map_err(|error| Failure::usage(format!("cannot read the token in {}: {error}", file.display())))
     });
     let token = token.transpose()?;
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build();
-    let client = client.map_err(|error| Failure::because("the HTTP client", &error))?;
+    let client = args.trust.client(TIMEOUT)?;
     let mut after = args.after;
     loop {
         match page(&client, &args, token.as_deref(), after).await? {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::args::StoreArgs;
 use crate::failure::{Failure, chain};
+use crate::http::Trust;
 use crate::output::line;
 use crate::system::SystemClock;
 use crate::why::{Why, WhyArgs};
@@ -50,6 +51,9 @@ pub struct Accesses {
     /// Server to ask; without it, the store is read here.
     #[arg(long, value_name = "URL", requires = "token_file")]
     pub url: Option<String>,
+    /// Whom it trusts.
+    #[command(flatten)]
+    pub trust: Trust,
     /// File with an auditor's bearer token for the server.
     #[arg(long, value_name = "FILE", requires = "url")]
     pub token_file: Option<std::path::PathBuf>,
@@ -98,8 +102,7 @@ impl Accesses {
 async fn over_http(args: &Accesses, url: &str, file: &std::path::Path, why: &Why) -> Result<Value, Failure> {
     let token = fs::read_to_string(file)
         .map_err(|error| Failure::usage(format!("cannot read the token in {}: {error}", file.display())))?;
-    let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build();
-    let client = client.map_err(|error| Failure::because("the HTTP client", &error))?;
+    let client = args.trust.client(Duration::from_mins(1))?;
     let mut query = vec![
         ("persons", args.persons.to_string()),
         ("minutes", args.minutes.to_string()),

@@ -10,8 +10,9 @@ use proofs::keyring::Keyring;
 use proofs::receipt::{self, Examination, Outcome, Verdict};
 
 use super::audit::policy;
-use crate::audit::fetch::{CouldNotCheck, Fetch};
+use crate::audit::fetch::{CouldNotCheck, Fetch, TIMEOUT};
 use crate::failure::{Failure, chain};
+use crate::http::Trust;
 use crate::output::line;
 
 /// The receipt proves nothing.
@@ -35,6 +36,9 @@ pub struct Receipt {
     /// The keys that you trust: a file that `reestr audit --keys-out` wrote, or a server, whose word is then taken.
     #[arg(long, value_name = "FILE|URL")]
     keys: String,
+    /// Whom it trusts.
+    #[command(flatten)]
+    trust: Trust,
     /// C2SP tlog-policy: witnesses that must have cosigned the checkpoint.
     #[arg(long, value_name = "FILE")]
     witness_policy: Option<PathBuf>,
@@ -52,7 +56,7 @@ pub async fn run(args: Verify) -> Result<ExitCode, Failure> {
         let file = args.file.display();
         Failure::usage(format!("{file} has no receipt: it is neither JSON nor a text or page that holds one"))
     })?;
-    let keys = keys(&args.keys).await?;
+    let keys = keys(&args.keys, &args.trust).await?;
     let policy = args.witness_policy.as_deref().map(policy).transpose()?;
     let found = receipt::examine(&receipt, &keys, policy.as_ref().map(|(_, policy)| policy));
     if args.json {
@@ -65,19 +69,21 @@ pub async fn run(args: Verify) -> Result<ExitCode, Failure> {
 }
 
 /// The keys in a file, or those that a server says it has.
-async fn keys(from: &str) -> Result<Keyring, Failure> {
+async fn keys(from: &str, trust: &Trust) -> Result<Keyring, Failure> {
     let bytes = if from.starts_with("http://") || from.starts_with("https://") {
-        served(from).await.map_err(|error| Failure::usage(format!("could not check: {}", chain(&error))))?
+        let client = trust.client(TIMEOUT)?;
+        let served = served(from, client).await;
+        served.map_err(|error| Failure::usage(format!("could not check: {}", chain(&error))))?
     } else {
         fs::read(from).map_err(|error| Failure::usage(format!("cannot read the keys in {from}: {error}")))?
     };
     Keyring::parse(&bytes).map_err(|error| Failure::usage(format!("{from}: {error}")))
 }
 
-async fn served(url: &str) -> Result<Vec<u8>, CouldNotCheck> {
+async fn served(url: &str, client: reqwest::Client) -> Result<Vec<u8>, CouldNotCheck> {
     let url = url.trim_end_matches('/');
     let base = url.strip_suffix(KEYS_PATH).unwrap_or(url);
-    Fetch::new(base, None)?.bytes(KEYS_PATH).await
+    Fetch::new(base, None, client)?.bytes(KEYS_PATH).await
 }
 
 fn table(found: &Examination) -> String {
