@@ -76,6 +76,8 @@ pub enum Command {
     Client(crate::commands::client::Client),
     /// Make a bearer token of the store's own issuer.
     Token(Token),
+    /// Measure this machine: appending, reading, projections and audits, on a store made for it and removed at the end.
+    Bench(crate::commands::bench::Bench),
     /// Print the reference of this command line, as in docs/reference/cli.md.
     #[command(hide = true)]
     Reference,

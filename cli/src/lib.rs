@@ -1,6 +1,6 @@
 //! `reestr`: the one binary, and the only place that wires things together.
 //!
-//! In scope: the command line, the configuration, the real clock and randomness, sample data, RSF, the audit.
+//! In scope: the command line, the configuration, the real clock and randomness, sample data, RSF, the audit, measuring.
 //! Not in scope: rules of registers (`domain`), storage (`eventstore`), HTTP (`api`).
 //! To add a command: a variant in `args`, a file in `commands`, a line in [`run`].
 
@@ -8,6 +8,7 @@ mod append;
 pub mod archive;
 mod args;
 mod audit;
+mod bench;
 mod commands;
 mod config;
 mod demo;
@@ -94,6 +95,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Witness(command) => commands::witness::run(command).await,
         Command::Client(args) => commands::client::run(args).await,
         Command::Token(args) => commands::token::run(args).await,
+        Command::Bench(args) => commands::bench::run(args).await,
         Command::Reference => {
             commands::reference::run();
             Ok(())

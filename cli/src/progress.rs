@@ -57,6 +57,15 @@ impl Bar {
         }
     }
 
+    /// Says what is under way.
+    pub fn say(&self, what: &str) {
+        if let Some(bar) = &self.shown {
+            bar.set_message(what.to_owned());
+        } else if self.lines {
+            eprintln!("{what}");
+        }
+    }
+
     /// All is done.
     pub fn finish(&self) {
         if let Some(bar) = &self.shown {

@@ -118,6 +118,16 @@ impl Serving {
     pub async fn run(self, after: &str) -> Result<(), Failure> {
         let shutdown = shutdown()?;
         line(format!("listening on {}\n{after}", self.url).trim_end());
+        self.until(shutdown).await
+    }
+
+    /// What the projectors do.
+    pub fn projections(&self) -> projections::Handle {
+        self.runner.handle()
+    }
+
+    /// Serves until `shutdown` completes, then ends cleanly.
+    pub async fn until(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
         let deliverer = if self.opened.store.is_mirror() {
             None
         } else {

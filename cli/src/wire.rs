@@ -42,6 +42,20 @@ pub struct Opened {
     pub withholding: Withholding,
 }
 
+impl Opened {
+    /// Other handles on the same store.
+    pub fn share(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            devices: self.devices.clone(),
+            config: self.config.clone(),
+            witnesses: self.witnesses.clone(),
+            withholding: self.withholding.clone(),
+        }
+    }
+}
+
 /// Opens a store, making it when it is new. One that was restored from before an order is not opened: it holds what was
 /// withheld. A mirror is taken as it is: it has what its source made.
 pub async fn open(args: &StoreArgs) -> Result<Opened, Failure> {

@@ -5,6 +5,7 @@ mod analysts;
 mod append;
 mod archive;
 mod audit;
+mod bench;
 mod busy;
 mod cloudflare;
 mod commands;

@@ -4,6 +4,7 @@ pub mod append;
 pub mod attach;
 pub mod audit;
 pub mod backup;
+pub mod bench;
 pub mod client;
 pub mod demo;
 pub mod export;
