@@ -145,7 +145,7 @@ impl Filled {
         // As large as what the account gave, and from the same threads.
         let document = citizens.first().ok_or_else(|| Failure::failed("there are no people"))?;
         let document = document.get("/v1/account/records").await?;
-        all.extend(self.from_memory(context, &citizens, &document).await?);
+        all.extend(self.memory(context, &citizens, &document).await?);
         server.stop().await?;
         Ok(all)
     }
@@ -176,7 +176,7 @@ impl Filled {
     }
 
     /// The same document from memory, through the same HTTP: what no account can be faster than.
-    async fn from_memory(
+    async fn memory(
         &self,
         context: &Context,
         clients: &Arc<Vec<Http>>,
