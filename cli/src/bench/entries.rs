@@ -273,7 +273,7 @@ pub fn fingerprint(entries: &[Signed]) -> String {
         hash.update(&entry.body);
         hash.update(entry.salt.0);
     }
-    crate::rsf::parse::hex(&hash.finalize())
+    proofs::hash::Hash(hash.finalize().into()).to_string()
 }
 
 #[cfg(test)]

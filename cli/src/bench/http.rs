@@ -133,10 +133,20 @@ impl Http {
 
     /// GET, read to its end. Gives the bytes of the answer.
     pub async fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
-        let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
-        let answered = answer(request, path).await?;
-        answered.map_err(|_| Failure::failed(format!("{path}: the server has more to do than it can")))
+        let request = || self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        patiently(request, path).await
     }
+}
+
+/// Sends a request again while the server has too much to do, as often as it says; all of that is one call.
+async fn patiently(request: impl Fn() -> reqwest::RequestBuilder, path: &str) -> Result<Vec<u8>, Failure> {
+    for _ in 0..ATTEMPTS {
+        match answer(request(), path).await? {
+            Ok(answer) => return Ok(answer),
+            Err(wait) => tokio::time::sleep(Duration::from_secs(wait.min(WAIT_SECONDS_MAX))).await,
+        }
+    }
+    Err(Failure::failed(format!("{path}: {ATTEMPTS} times told to come again")))
 }
 
 /// What was answered, or the number of seconds after which to ask again.
@@ -182,33 +192,24 @@ impl Door for Http {
     /// Under an idempotency key, as a client that must not lose an answer sends it; one entry with its receipt in the answer. A
     /// caller that is told to come again does, and all of that counts as one call.
     async fn call(&self, call: Ready) -> Result<u64, Failure> {
-        for _ in 0..ATTEMPTS {
+        let represent = if call.entries == 1 { "return=representation" } else { "return=minimal" };
+        let request = || {
             let request = self.client.post(format!("{}{}", self.url, call.path)).bearer_auth(&self.token);
-            let request =
-                request.header("content-type", "application/json").header("idempotency-key", &call.key);
-            let represent = if call.entries == 1 { "return=representation" } else { "return=minimal" };
-            let request = request.header("prefer", represent).body(call.body.clone());
-            let answer = match answer(request, &call.path).await? {
-                Ok(answer) => answer,
-                Err(wait) => {
-                    tokio::time::sleep(Duration::from_secs(wait.min(WAIT_SECONDS_MAX))).await;
-                    continue;
-                }
-            };
-            let answer: Value =
-                serde_json::from_slice(&answer).map_err(|error| Failure::because("an answer", &error))?;
-            let whole = match answer["items"].as_array() {
-                Some(items) => items.len() as u64 == call.entries,
-                None => answer["receipt"].is_object(),
-            };
-            if !whole {
-                return Err(Failure::failed(
-                    "an answer came without all its entries, or without its receipt",
-                ));
-            }
-            return Ok(call.entries);
+            let request = request.header("content-type", "application/json").header("prefer", represent);
+            request.header("idempotency-key", &call.key).body(call.body.clone())
+        };
+        let answer = patiently(request, &call.path).await?;
+        let answer: Value =
+            serde_json::from_slice(&answer).map_err(|error| Failure::because("an answer", &error))?;
+        let whole = match answer["items"].as_array() {
+            Some(items) => items.len() as u64 == call.entries,
+            None => answer["receipt"].is_object(),
+        };
+        if whole {
+            Ok(call.entries)
+        } else {
+            Err(Failure::failed("an answer came without all its entries, or without its receipt"))
         }
-        Err(Failure::failed(format!("{}: {ATTEMPTS} times told to come again", call.path)))
     }
 
     fn callers(&self) -> Handle {

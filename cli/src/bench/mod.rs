@@ -79,6 +79,8 @@ pub struct Request {
     pub registers: Vec<usize>,
     /// Bytes of a body.
     pub body_bytes: usize,
+    /// Shards of the store.
+    pub shards: u32,
     /// What entries follow from.
     pub seed: u64,
     /// Entries of the store that is read.
@@ -113,7 +115,7 @@ impl Context {
 
 /// Measures, and removes what it made; also when it is interrupted. Gives the report, and how to open the store that was kept.
 pub async fn run(request: Request, progress: Progress) -> Result<(Report, Option<String>), Failure> {
-    let places = Places::new(request.database.as_deref(), request.directory.clone())?;
+    let places = Places::new(request.database.as_deref(), request.directory.clone(), request.shards)?;
     let interrupted = crate::serving::shutdown()?;
     let measured = tokio::select! {
         measured = measure(request, places.clone(), progress) => measured,
@@ -140,6 +142,7 @@ async fn measure(
         optimised: !cfg!(debug_assertions),
         store: places.kind(),
         cores,
+        shards: request.shards,
         seed: request.seed,
         entries_digest: entries::fingerprint(&digested),
         seconds: request.seconds.as_secs_f64(),

@@ -190,7 +190,7 @@ impl Filled {
         let answer = async |State(document): State<Arc<Value>>| axum::Json(document);
         let router = Router::new().route("/", get(answer)).with_state(Arc::new(document));
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(api::serve_router(listener, router, async {
+        let serving = tokio::spawn(api::serve_router(api::Listening::new(listener), router, async {
             let _ = stopped.await;
         }));
         let clients = Arc::new(clients.iter().map(|client| client.at(&url)).collect());

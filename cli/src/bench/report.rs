@@ -143,7 +143,7 @@ pub struct Storage {
 /// Tables that are shown, the largest first.
 const TABLES_SHOWN: usize = 8;
 /// The journal's own tables.
-const JOURNAL: [&str; 7] = ["entry", "tile", "number", "idempotency", "log", "log_key", "shard"];
+const JOURNAL: [&str; 8] = ["entry", "tile", "number", "idempotency", "log", "log_key", "shard", "journal"];
 
 impl Storage {
     /// From the sizes of tables.
@@ -178,6 +178,8 @@ pub struct Report {
     pub store: &'static str,
     /// Processor cores.
     pub cores: usize,
+    /// Shards of the store.
+    pub shards: u32,
     /// What entries follow from.
     pub seed: u64,
     /// Digest of the first entries that follow from the seed: the same in two runs that measured the same.
@@ -214,8 +216,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { version, store, cores, seed, body_bytes, .. } = self;
-        writeln!(f, "reestr {version}, {store}, {cores} cores, seed {seed}, bodies of {body_bytes} bytes")?;
+        let Self { version, store, cores, shards, seed, body_bytes, .. } = self;
+        write!(f, "reestr {version}, {store}, {cores} cores, {shards} shards, seed {seed}, ")?;
+        writeln!(f, "bodies of {body_bytes} bytes")?;
         if !self.optimised {
             writeln!(f, "THIS IS A DEBUG BUILD: its figures say nothing (cargo build --release)")?;
         }

@@ -36,16 +36,17 @@ const SETTINGS: &str = "requests_per_second = 1000000000\nrequests_burst = 10000
 pub struct Places {
     server: Option<PgConnectOptions>,
     directory: Option<PathBuf>,
+    shards: u32,
     databases: Arc<Mutex<Vec<String>>>,
 }
 
 impl Places {
-    /// On that PostgreSQL server, or in that directory.
-    pub fn new(server: Option<&str>, directory: Option<PathBuf>) -> Result<Self, Failure> {
+    /// On that PostgreSQL server, or in that directory; of so many shards each.
+    pub fn new(server: Option<&str>, directory: Option<PathBuf>, shards: u32) -> Result<Self, Failure> {
         let server = server.map(PgConnectOptions::from_str).transpose();
         let server =
             server.map_err(|error| Failure::usage(format!("--database is no PostgreSQL URL: {error}")))?;
-        Ok(Self { server, directory, databases: Arc::default() })
+        Ok(Self { server, directory, shards, databases: Arc::default() })
     }
 
     /// `sqlite` or `postgres`.
@@ -137,7 +138,7 @@ impl Bench {
     pub async fn make(places: &Places, generator: &Generator, registers: usize) -> Result<Self, Failure> {
         let directory = places.directory()?;
         let settings = directory.path().join("reestr.toml");
-        std::fs::write(&settings, SETTINGS)
+        std::fs::write(&settings, format!("{SETTINGS}shards = {}\n", places.shards))
             .map_err(|error| Failure::failed(format!("cannot write {}: {error}", settings.display())))?;
         let database = places.database().await?;
         let url = database.as_ref().map(|database| database.url.clone());

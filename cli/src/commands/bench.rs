@@ -39,6 +39,9 @@ pub struct Bench {
     /// What entries follow from: the same seed makes the same entries.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Shards of the store, whose appends run at the same time on PostgreSQL.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(eventstore::SHARDS_MAX)))]
+    shards: u32,
     /// Entries of the store on which projections, reading and audits are measured.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     fill: u64,
@@ -65,6 +68,7 @@ pub async fn run(args: Bench) -> Result<(), Failure> {
         callers: args.callers.into_iter().map(usize::from).collect(),
         registers: args.registers.into_iter().map(usize::from).collect(),
         body_bytes: usize::try_from(args.body_bytes).unwrap_or(usize::MAX),
+        shards: args.shards,
         seed: args.seed,
         fill: args.fill,
         growth: args.entries,
