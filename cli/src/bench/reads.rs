@@ -21,8 +21,10 @@ use super::report::Measurement;
 use super::store::{Bench, NUMBERED, people};
 use super::{Context, blocking};
 use crate::archive::export::{self, Draft};
+use crate::audit::fetch::TIMEOUT;
 use crate::audit::{self, Target};
 use crate::failure::Failure;
+use crate::http::Trust;
 use crate::progress::Progress;
 
 /// Entries that concern one person.
@@ -210,7 +212,8 @@ impl Filled {
     pub async fn audits(&self, context: &Context) -> Result<Vec<Measurement>, Failure> {
         context.say("audit: over HTTP");
         let server = Server::start(&self.bench).await?;
-        let over_http = self.audit(Target::Server { url: server.url.clone(), credential: None }).await;
+        let client = Trust::default().client(TIMEOUT)?;
+        let over_http = self.audit(Target::Server { url: server.url.clone(), credential: None, client }).await;
         let over_http = over_http.map(|audited| audited.of("over HTTP"))?;
         let directory = context.places.directory()?;
         let store = &self.bench.opened.store;

@@ -233,7 +233,7 @@ impl fmt::Display for Report {
             "p99 ms",
             "p99.9 ms",
             "max ms",
-            "wal B",
+            "written B",
             "cpu us"
         )?;
         for measurement in &self.measurements {
