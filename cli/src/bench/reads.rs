@@ -213,7 +213,8 @@ impl Filled {
         context.say("audit: over HTTP");
         let server = Server::start(&self.bench).await?;
         let client = Trust::default().client(TIMEOUT)?;
-        let over_http = self.audit(Target::Server { url: server.url.clone(), credential: None, client }).await;
+        let over_http =
+            self.audit(Target::Server { url: server.url.clone(), credential: None, client }).await;
         let over_http = over_http.map(|audited| audited.of("over HTTP"))?;
         let directory = context.places.directory()?;
         let store = &self.bench.opened.store;
