@@ -174,7 +174,7 @@ pub(crate) async fn read(
     let Some(to) = entries.last().map(|entry| entry.position) else { return Ok(None) };
     follow_on(range.after, &entries)?;
     // Read after the entries: what defines their registers was committed before they were.
-    let definitions = catalogue.fresh(store).await?;
+    let definitions = catalogue.fresh(store, to).await?;
     let begun: BTreeSet<Uuid> =
         entries.iter().filter(|e| e.version() == 1).map(StoredEntry::record).collect();
     let older: BTreeSet<Uuid> =

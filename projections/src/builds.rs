@@ -56,9 +56,10 @@ pub(crate) async fn in_snapshot(
     row.as_ref().map(build_of).transpose()
 }
 
-/// Begins a write transaction that holds the rows of `builds` until it ends; nothing for one that is gone.
+/// Begins a transaction that holds the rows of `builds` until it ends; nothing for one that is gone. Rows and position go together, so
+/// that what a loss of power takes from the end of it is made again.
 pub(crate) async fn lock(db: &Db, name: &str, builds: &[i64]) -> Result<(Tx, Vec<Build>), ProjectionError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.begin_disposable().await?;
     let mut locked = Vec::with_capacity(builds.len());
     for build in builds {
         let sql = format!("{SELECT} AND build = $2{}", for_update(tx.dialect()));

@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{definitions::Definitions, platform::REGISTERS};
-use eventstore::Store;
+use eventstore::{Store, sql::Dialect};
 use proofs::slug::Slug;
 use tokio::sync::Mutex;
 
 use crate::{
-    ProjectionError,
-    batch::{self, fault},
+    Batch, ProjectionError,
+    batch::{self, Range, fault},
+    shared::Shared,
     skips::{self, Positions},
 };
 
@@ -22,28 +23,55 @@ const READ_ENTRIES: u32 = 100;
 pub(crate) struct Catalogue {
     read: Mutex<Read>,
     left_out: Mutex<LeftOut>,
+    /// Nothing where one projector goes its own way.
+    shared: Option<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Read {
     definitions: Arc<Definitions>,
     next_index: u64,
+    /// Whatever was committed up to here is in it.
+    known_to: u64,
 }
 
 #[derive(Debug, Default)]
 struct LeftOut {
     positions: Positions,
     next_index: u64,
+    known_to: u64,
 }
 
 impl Catalogue {
-    /// The definitions, with at least every entry that was committed before this was called.
-    pub(crate) async fn fresh(&self, store: &Store) -> Result<Arc<Definitions>, ProjectionError> {
+    /// The catalogue of so many projectors that go side by side with batches of so many entries.
+    pub(crate) fn shared(projectors: usize, entries_max: u32) -> Self {
+        Self { shared: Some(Shared::new(projectors, entries_max)), ..Self::default() }
+    }
+
+    /// Reads a batch; nothing when the range is empty.
+    pub(crate) async fn batch(
+        &self,
+        store: &Store,
+        range: Range<'_>,
+    ) -> Result<Option<Arc<Batch>>, ProjectionError> {
+        match &self.shared {
+            Some(shared) if shared.fits(range) => shared.read(store, self, range).await,
+            _ => Ok(batch::read(store, self, range).await?.map(Arc::new)),
+        }
+    }
+
+    /// The definitions, with at least every entry up to a position that was read already.
+    pub(crate) async fn fresh(&self, store: &Store, to: u64) -> Result<Arc<Definitions>, ProjectionError> {
         let registers: Slug = REGISTERS.parse().map_err(|why| fault(0, why))?;
         let mut read = self.read.lock().await;
+        if read.known_to >= to {
+            return Ok(Arc::clone(&read.definitions));
+        }
+        let known_to = to.max(*store.watch().borrow());
         loop {
             let entries = store.read_register(&registers, read.next_index, READ_ENTRIES).await?;
             if entries.is_empty() {
+                read.known_to = known_to;
                 return Ok(Arc::clone(&read.definitions));
             }
             let mut definitions = (*read.definitions).clone();
@@ -52,18 +80,26 @@ impl Catalogue {
                 batch::define(&mut definitions, entry)?;
                 next_index = entry.index + 1;
             }
-            *read = Read { definitions: Arc::new(definitions), next_index };
+            (read.definitions, read.next_index) = (Arc::new(definitions), next_index);
         }
     }
 
-    /// The positions that a projection leaves out, with at least every one that was said before this was called.
+    /// The positions that a projection leaves out, with every one that was said before the last commit that this process knows of.
     pub(crate) async fn skips(
         &self,
         store: &Store,
         projection: &str,
     ) -> Result<BTreeSet<u64>, ProjectionError> {
+        let head = *store.watch().borrow();
+        // Nobody tells of what another process appends to an SQLite file.
+        let told = store.db().dialect() == Dialect::Postgres;
         let mut left_out = self.left_out.lock().await;
-        while let Some((skips, next_index)) = skips::read_from(store, left_out.next_index).await? {
+        // All projectors ask after each commit.
+        while !told || head == 0 || left_out.known_to < head {
+            let Some((skips, next_index)) = skips::read_from(store, left_out.next_index).await? else {
+                left_out.known_to = head;
+                break;
+            };
             for skip in skips {
                 left_out.positions.entry(skip.projection).or_default().insert(skip.position);
             }

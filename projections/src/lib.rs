@@ -47,6 +47,7 @@ mod rebuild;
 mod runner;
 pub mod search;
 mod select;
+mod shared;
 mod skips;
 pub mod statistics;
 mod step;

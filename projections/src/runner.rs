@@ -1,6 +1,10 @@
 //! The runner: one task for each projector, from start to a clean stop.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eventstore::{Store, StoreError};
 use futures_util::FutureExt as _;
@@ -20,6 +24,10 @@ use crate::{
 
 /// Entries in one batch: at some 20 µs of writing each, a batch holds SQLite's one writer for about 20 ms.
 pub const BATCH_ENTRIES: u32 = 1_000;
+
+/// Between small batches a projector rests for up to so long, and no longer than twice what the last one took: each costs ten round trips,
+/// and where appends come faster than that, as many more wait for the next.
+const REST_MAX: Duration = Duration::from_millis(50);
 
 /// How the runner works.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +59,7 @@ impl Runner {
 
     /// Starts the projectors given.
     pub fn start_with(store: &Store, options: Options, projectors: Vec<Arc<dyn Projector>>) -> Self {
-        let catalogue = Arc::new(Catalogue::default());
+        let catalogue = Arc::new(Catalogue::shared(projectors.len(), options.batch_entries.max(1)));
         let (stop, stopped) = watch::channel(false);
         let mut states = Vec::new();
         let mut tasks = Vec::new();
@@ -107,10 +115,11 @@ impl Task {
         let mut forgotten = false;
         while !*self.stop.borrow() {
             // A panic counts as an error: without this the projector would stand still until the server is restarted.
+            let begun = Instant::now();
             let caught_up = AssertUnwindSafe(self.catch_up()).catch_unwind().await;
             let panicked = |_| Err(StoreError::Internal("the projector panicked".to_owned()).into());
             match caught_up.unwrap_or_else(panicked) {
-                Ok(()) => {
+                Ok(advanced) => {
                     let paused = self.recovered();
                     // An earlier process, or another server, may have left word of an entry that is passed now.
                     if (paused || !forgotten)
@@ -119,6 +128,9 @@ impl Task {
                         tracing::warn!(projection = self.projector.name(), %error, "an old pause stands");
                     }
                     forgotten = true;
+                    if advanced {
+                        self.rest((begun.elapsed() * 2).min(REST_MAX)).await;
+                    }
                 }
                 Err(ProjectionError::Poison { build, position, why, .. }) => {
                     let asked = self.paused(build, position, &why).await;
@@ -142,15 +154,24 @@ impl Task {
         }
     }
 
-    /// Applies batches until there are no more, and makes the build live if it is not yet.
-    async fn catch_up(&mut self) -> Result<(), ProjectionError> {
+    async fn rest(&mut self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = self.stop.changed() => {}
+        }
+    }
+
+    /// Applies batches until there are no more, and makes the build live if it is not yet. Were there any?
+    async fn catch_up(&mut self) -> Result<bool, ProjectionError> {
         let projector = Arc::clone(&self.projector);
         let mut build = builds::follow(&self.store, &*projector).await?;
         self.reached(build.position, build.live);
         let mut pace = Pace::new(self.options.batch_entries);
+        let mut advanced = false;
         while !*self.stop.borrow() {
             match pace.step(&self.store, &self.catalogue, &*projector, build, None).await? {
                 Stepped::Advanced { position, entries, orders } => {
+                    advanced = true;
                     self.untidy |= orders;
                     tracing::debug!(projection = projector.name(), position, entries, "batch applied");
                     self.reached(position, build.live);
@@ -162,14 +183,14 @@ impl Task {
                         builds::sweep(self.store.db(), &*projector).await?;
                     }
                     self.tidy().await;
-                    return Ok(());
+                    return Ok(advanced);
                 }
                 Stepped::Moved => {
                     build = builds::follow(&self.store, &*projector).await?;
                 }
             }
         }
-        Ok(())
+        Ok(advanced)
     }
 
     /// Switches to a build that has caught up with the one it replaces; false when that has moved on.

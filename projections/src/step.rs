@@ -8,7 +8,7 @@ use eventstore::{
 
 use crate::{
     Batch, ProjectionError, Projector, Write,
-    batch::{self, Range},
+    batch::Range,
     builds::{self, Build},
     catalogue::Catalogue,
 };
@@ -39,7 +39,7 @@ pub(crate) async fn step(
     entries_max: u32,
 ) -> Result<Stepped, ProjectionError> {
     let Some(seen) = position_of(store, projector, build).await? else { return Ok(Stepped::Moved) };
-    if until.is_some_and(|until| seen >= until) || store.position().await? <= seen {
+    if until.is_some_and(|until| seen >= until) || !ahead(store, seen).await? {
         return Ok(Stepped::Idle { position: seen });
     }
     let skips = catalogue.skips(store, projector.name()).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn step(
     };
     let range = Range { after: from, until, entries_max, skips: &skips };
     // A transaction that is held and not used rolls back when it is dropped.
-    let Some(batch) = batch::read(store, catalogue, range).await? else {
+    let Some(batch) = catalogue.batch(store, range).await? else {
         return Ok(Stepped::Idle { position: from });
     };
     let writes = projector.writes(dialect, &batch)?;
@@ -90,7 +90,7 @@ pub(crate) async fn catch_up_within(
     while after < until {
         let entries_max = crate::runner::BATCH_ENTRIES;
         let range = Range { after, until: Some(until), entries_max, skips: &skips };
-        let Some(batch) = batch::read(store, catalogue, range).await? else { break };
+        let Some(batch) = catalogue.batch(store, range).await? else { break };
         let writes = projector.writes(tx.dialect(), &batch)?;
         write(store, projector, build, &batch, writes, tx).await?;
         after = batch.to;
@@ -111,6 +111,12 @@ async fn write(
         write.run(tx, build.number).await?;
     }
     builds::advance(tx, projector.name(), build.number, batch.to, store.clock().now()).await
+}
+
+/// Is there an entry after a position? What this process has heard of was committed; what it has not may be there all the same.
+async fn ahead(store: &Store, position: u64) -> Result<bool, ProjectionError> {
+    let heard = *store.watch().borrow() > position;
+    Ok(heard || store.position().await? > position)
 }
 
 /// Where the build stands, without waiting for whoever holds it; nothing when it is gone or replaced.

@@ -15,6 +15,7 @@ use sqlx::{
 };
 
 use super::row::Inner as RowInner;
+use super::rows::{Array, Parameter, expand};
 use super::{Arg, Dialect, Row, Target, migrations};
 use crate::error::StoreError;
 
@@ -26,6 +27,8 @@ const SQLITE_READERS: u32 = 8;
 const SCRUB_WAIT: Duration = Duration::from_millis(200);
 /// Connections to PostgreSQL, of the usual 100 of a server: four servers and some tools fit.
 const POSTGRES_CONNECTIONS: u32 = 20;
+/// SQLite has one connection that writes: each transaction says whether its commit waits for the disk.
+const BEGIN_DURABLE: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
 /// Statements a connection keeps prepared. All of ours together are about 100.
 const STATEMENTS: usize = 256;
 
@@ -137,7 +140,7 @@ impl Db {
                 Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
             }
             Inner::Postgres { pool } => {
-                let rows = postgres_query(sql, args).fetch_all(pool).await?;
+                let rows = postgres_query(sql, args)?.fetch_all(pool).await?;
                 Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
             }
         }
@@ -151,7 +154,7 @@ impl Db {
                 Ok(row.map(|row| Row(RowInner::Sqlite(row))))
             }
             Inner::Postgres { pool } => {
-                let row = postgres_query(sql, args).fetch_optional(pool).await?;
+                let row = postgres_query(sql, args)?.fetch_optional(pool).await?;
                 Ok(row.map(|row| Row(RowInner::Postgres(row))))
             }
         }
@@ -161,9 +164,22 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.0 {
             Inner::Sqlite { writer, .. } => {
-                Ok(Tx(TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)))
+                Ok(Tx(TxInner::Sqlite(writer.begin_with(BEGIN_DURABLE).await?)))
             }
             Inner::Postgres { pool } => Ok(Tx(TxInner::Postgres(pool.begin().await?))),
+        }
+    }
+
+    /// The same for what can be made again from the journal: its commit waits for no disk. A loss of power may take the last of
+    /// such transactions back, each whole and none before an earlier one.
+    pub async fn begin_disposable(&self) -> Result<Tx, StoreError> {
+        match &self.0 {
+            Inner::Sqlite { writer, .. } => {
+                Ok(Tx(TxInner::Sqlite(writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?)))
+            }
+            Inner::Postgres { pool } => {
+                Ok(Tx(TxInner::Postgres(pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?)))
+            }
         }
     }
 
@@ -247,7 +263,7 @@ impl Tx {
                 Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
             }
             TxInner::Postgres(tx) => {
-                let rows = postgres_query(sql, args).fetch_all(&mut **tx).await?;
+                let rows = postgres_query(sql, args)?.fetch_all(&mut **tx).await?;
                 Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
             }
         }
@@ -261,7 +277,7 @@ impl Tx {
                 Ok(row.map(|row| Row(RowInner::Sqlite(row))))
             }
             TxInner::Postgres(tx) => {
-                let row = postgres_query(sql, args).fetch_optional(&mut **tx).await?;
+                let row = postgres_query(sql, args)?.fetch_optional(&mut **tx).await?;
                 Ok(row.map(|row| Row(RowInner::Postgres(row))))
             }
         }
@@ -271,7 +287,7 @@ impl Tx {
     pub async fn execute(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
         match &mut self.0 {
             TxInner::Sqlite(tx) => Ok(sqlite_query(sql, args).execute(&mut **tx).await?.rows_affected()),
-            TxInner::Postgres(tx) => Ok(postgres_query(sql, args).execute(&mut **tx).await?.rows_affected()),
+            TxInner::Postgres(tx) => Ok(postgres_query(sql, args)?.execute(&mut **tx).await?.rows_affected()),
         }
     }
 
@@ -347,24 +363,32 @@ fn sqlite_query(sql: &str, args: Vec<Arg>) -> Query<'_, Sqlite, SqliteArguments>
             Arg::OptText(value) => query.bind(value),
             Arg::Blob(value) => query.bind(value),
             Arg::OptBlob(value) => query.bind(value),
+            Arg::Rows(rows) => query.bind(rows.json()),
         };
     }
     query
 }
 
-fn postgres_query(sql: &str, args: Vec<Arg>) -> Query<'_, Postgres, PgArguments> {
+fn postgres_query(sql: &str, args: Vec<Arg>) -> Result<Query<'static, Postgres, PgArguments>, StoreError> {
+    let (sql, parameters) = expand(sql, args)?;
     let mut query = sqlx::query(AssertSqlSafe(sql));
-    for arg in args {
-        query = match arg {
-            Arg::Int(value) => query.bind(value),
-            Arg::OptInt(value) => query.bind(value),
-            Arg::Text(value) => query.bind(value),
-            Arg::OptText(value) => query.bind(value),
-            Arg::Blob(value) => query.bind(value),
-            Arg::OptBlob(value) => query.bind(value),
+    for parameter in parameters {
+        query = match parameter {
+            Parameter::One(Arg::Int(value)) => query.bind(value),
+            Parameter::One(Arg::OptInt(value)) => query.bind(value),
+            Parameter::One(Arg::Text(value)) => query.bind(value),
+            Parameter::One(Arg::OptText(value)) => query.bind(value),
+            Parameter::One(Arg::Blob(value)) => query.bind(value),
+            Parameter::One(Arg::OptBlob(value)) => query.bind(value),
+            Parameter::Column(Array::Int(values)) => query.bind(values),
+            Parameter::Column(Array::Text(values)) => query.bind(values),
+            Parameter::Column(Array::Blob(values)) => query.bind(values),
+            Parameter::One(Arg::Rows(_)) => {
+                return Err(StoreError::Internal("rows within a parameter".to_owned()));
+            }
         };
     }
-    query
+    Ok(query)
 }
 
 fn at_least(version: &str, floor: [u32; 3]) -> bool {

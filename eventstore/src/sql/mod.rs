@@ -1,7 +1,7 @@
 //! One thin facade over sqlx, so that every query is written once for SQLite and PostgreSQL.
 //!
 //! What makes that possible: `$1`-style placeholders work on both; the only column types are integers (64 bits), text and
-//! blobs; sets travel as one JSON parameter (see [`rows`]). SQL that is not the same on both asks [`Db::dialect`].
+//! blobs; sets travel as one parameter (see [`rows`]). SQL that is not the same on both asks [`Db::dialect`].
 //! In sums and other integer expressions write `CAST(… AS BIGINT)`: PostgreSQL widens them otherwise.
 
 mod db;
@@ -49,6 +49,8 @@ pub enum Arg {
     Blob(Vec<u8>),
     /// Bytes or NULL.
     OptBlob(Option<Vec<u8>>),
+    /// Any number of rows.
+    Rows(JsonRows),
 }
 
 macro_rules! arg_from {

@@ -1,8 +1,9 @@
-//! Sets as parameters: one JSON text holds any number of rows, so that one prepared statement serves every batch size.
+//! Sets as parameters: one parameter holds any number of rows, so that one prepared statement serves every batch size.
 
 use std::fmt::Write as _;
 
 use super::{Arg, Dialect};
+use crate::error::StoreError;
 
 /// The type of a column of [`rows`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,39 +12,67 @@ pub enum Col {
     Int,
     /// Text.
     Text,
-    /// Bytes; they travel as hexadecimal.
+    /// Bytes; in JSON they travel as hexadecimal.
     Blob,
 }
 
-/// SQL that turns one JSON parameter (made with [`JsonRows`]) into rows: a parenthesised sub-select that wants an alias,
+impl Col {
+    fn letter(self) -> char {
+        match self {
+            Self::Int => 'i',
+            Self::Text => 't',
+            Self::Blob => 'b',
+        }
+    }
+
+    fn of_letter(letter: char) -> Option<Self> {
+        [Self::Int, Self::Text, Self::Blob].into_iter().find(|column| column.letter() == letter)
+    }
+
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Int => "bigint",
+            Self::Text => "text",
+            Self::Blob => "bytea",
+        }
+    }
+}
+
+/// SQL that turns one parameter (made with [`JsonRows`]) into rows: a parenthesised sub-select that wants an alias,
 /// `format!("SELECT … FROM {} AS r CROSS JOIN …", rows(dialect, "$1", &[("record", Col::Blob), ("n", Col::Int)]))`.
 /// Join it as `FROM {rows} AS r CROSS JOIN t WHERE t.x = r.x`, the rows first: so SQLite keeps that order and looks each row up in
 /// the index. With plain `JOIN … ON` it may scan the table and look for each of its rows among the parameter's.
 /// Every column may hold NULL. Column names are trusted: pass literals only.
+///
+/// SQLite reads a JSON text. PostgreSQL gets an array for each column, which costs it half: `$1#0i` stands for the first, of integers,
+/// until the statement is run.
 pub fn rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> String {
-    let mut sql = String::from("(SELECT ");
-    for (at, (name, column)) in columns.iter().enumerate() {
-        let comma = if at == 0 { "" } else { ", " };
-        // Writing to a String cannot fail.
-        let _ = match (dialect, column) {
-            (Dialect::Sqlite, Col::Int) | (_, Col::Text) => write!(sql, "{comma}value->>{at} AS {name}"),
-            (Dialect::Sqlite, Col::Blob) => write!(sql, "{comma}unhex(value->>{at}) AS {name}"),
-            (Dialect::Postgres, Col::Int) => write!(sql, "{comma}(value->>{at})::bigint AS {name}"),
-            (Dialect::Postgres, Col::Blob) => write!(sql, "{comma}decode(value->>{at}, 'hex') AS {name}"),
-        };
-    }
-    let _ = match dialect {
-        Dialect::Sqlite => write!(sql, " FROM json_each({parameter}))"),
-        Dialect::Postgres => write!(sql, " FROM jsonb_array_elements({parameter}::jsonb))"),
+    let list = |part: &dyn Fn(usize, &str, Col) -> String| {
+        let parts = columns.iter().enumerate().map(|(at, (name, column))| part(at, name, *column));
+        parts.collect::<Vec<_>>().join(", ")
     };
-    sql
+    match dialect {
+        Dialect::Sqlite => {
+            let values = list(&|at, name, column| match column {
+                Col::Int | Col::Text => format!("value->>{at} AS {name}"),
+                Col::Blob => format!("unhex(value->>{at}) AS {name}"),
+            });
+            format!("(SELECT {values} FROM json_each({parameter}))")
+        }
+        Dialect::Postgres => {
+            let arrays = list(&|at, _, column| format!("{parameter}#{at}{}", column.letter()));
+            let names = list(&|_, name, _| name.to_owned());
+            format!("(SELECT * FROM UNNEST({arrays}) AS u ({names}))")
+        }
+    }
 }
 
-/// Builds the JSON parameter of [`rows`]. PostgreSQL cannot hold U+0000 in text; it becomes U+FFFD on both stores, so that one
+/// Builds the parameter of [`rows`]. PostgreSQL cannot hold U+0000 in text; it becomes U+FFFD on both stores, so that one
 /// such character in a body cannot stop a projection for ever.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JsonRows {
-    text: String,
+    /// Row after row.
+    values: Vec<Arg>,
     len: usize,
 }
 
@@ -54,23 +83,9 @@ impl JsonRows {
     }
 
     /// Adds a row: its values in the order of the columns.
-    pub fn push(&mut self, values: impl AsRef<[Arg]>) {
-        self.text.push_str(if self.len == 0 { "[[" } else { ",[" });
+    pub fn push(&mut self, values: impl IntoIterator<Item = Arg>) {
         self.len += 1;
-        for (at, value) in values.as_ref().iter().enumerate() {
-            if at > 0 {
-                self.text.push(',');
-            }
-            match value {
-                Arg::Int(value) | Arg::OptInt(Some(value)) => {
-                    let _ = write!(self.text, "{value}");
-                }
-                Arg::Text(value) | Arg::OptText(Some(value)) => push_string(&mut self.text, value),
-                Arg::Blob(value) | Arg::OptBlob(Some(value)) => push_hex(&mut self.text, value),
-                Arg::OptInt(None) | Arg::OptText(None) | Arg::OptBlob(None) => self.text.push_str("null"),
-            }
-        }
-        self.text.push(']');
+        self.values.extend(values);
     }
 
     /// How many rows there are.
@@ -85,13 +100,166 @@ impl JsonRows {
 
     /// The parameter.
     pub fn into_arg(self) -> Arg {
-        Arg::Text(if self.len == 0 { "[]".to_owned() } else { self.text + "]" })
+        Arg::Rows(self)
+    }
+
+    /// Its form for SQLite: an array of arrays.
+    pub(super) fn json(&self) -> String {
+        let mut text = String::from("[");
+        let width = self.values.len().checked_div(self.len).unwrap_or_default().max(1);
+        for (at, row) in self.values.chunks(width).enumerate() {
+            text.push_str(if at == 0 { "[" } else { ",[" });
+            for (at, value) in row.iter().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                push_value(&mut text, value);
+            }
+            text.push(']');
+        }
+        text.push(']');
+        text
+    }
+
+    /// Its form for PostgreSQL: an array for each of these columns.
+    fn arrays(self, columns: &[Col]) -> Result<Vec<Array>, StoreError> {
+        if self.values.len() != self.len * columns.len() {
+            return Err(internal("rows are not as wide as the columns read from them"));
+        }
+        let mut arrays: Vec<Array> = columns.iter().map(|column| Array::new(*column, self.len)).collect();
+        for (at, value) in self.values.into_iter().enumerate() {
+            arrays[at % columns.len()].push(value)?;
+        }
+        Ok(arrays)
     }
 }
 
 impl From<JsonRows> for Arg {
     fn from(rows: JsonRows) -> Self {
         rows.into_arg()
+    }
+}
+
+/// A column of a parameter.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Array {
+    Int(Vec<Option<i64>>),
+    Text(Vec<Option<String>>),
+    Blob(Vec<Option<Vec<u8>>>),
+}
+
+impl Array {
+    fn new(column: Col, rows: usize) -> Self {
+        match column {
+            Col::Int => Self::Int(Vec::with_capacity(rows)),
+            Col::Text => Self::Text(Vec::with_capacity(rows)),
+            Col::Blob => Self::Blob(Vec::with_capacity(rows)),
+        }
+    }
+
+    fn push(&mut self, value: Arg) -> Result<(), StoreError> {
+        let null = matches!(value, Arg::OptInt(None) | Arg::OptText(None) | Arg::OptBlob(None));
+        match (self, value) {
+            (Self::Int(array), Arg::Int(value) | Arg::OptInt(Some(value))) => array.push(Some(value)),
+            (Self::Text(array), Arg::Text(value) | Arg::OptText(Some(value))) => {
+                array.push(Some(storable(value)));
+            }
+            (Self::Blob(array), Arg::Blob(value) | Arg::OptBlob(Some(value))) => array.push(Some(value)),
+            (Self::Int(array), _) if null => array.push(None),
+            (Self::Text(array), _) if null => array.push(None),
+            (Self::Blob(array), _) if null => array.push(None),
+            _ => return Err(internal("a value in rows is not of its column's type")),
+        }
+        Ok(())
+    }
+}
+
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+fn internal(why: &str) -> StoreError {
+    StoreError::Internal(why.to_owned())
+}
+
+/// A parameter as PostgreSQL takes it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Parameter {
+    One(Arg),
+    Column(Array),
+}
+
+/// Makes a parameter of each column of [`rows`] in a statement for PostgreSQL, and numbers the others anew.
+pub(super) fn expand(sql: &str, args: Vec<Arg>) -> Result<(String, Vec<Parameter>), StoreError> {
+    let mut columns: Vec<Vec<Col>> = args.iter().map(|_| Vec::new()).collect();
+    let mut known = true;
+    each(sql, |_, number, column| match (number.checked_sub(1).and_then(|at| columns.get_mut(at)), column) {
+        (Some(columns), Some((at, column))) if at == columns.len() => columns.push(column),
+        (Some(_), _) => {}
+        (None, _) => known = false,
+    });
+    if !known {
+        return Err(internal("a statement names a parameter that it was not given"));
+    }
+    let mut first = Vec::with_capacity(args.len());
+    let mut next = 1;
+    for (arg, columns) in args.iter().zip(&columns) {
+        first.push(next);
+        next += if matches!(arg, Arg::Rows(_)) { columns.len() } else { 1 };
+    }
+    let mut text = String::with_capacity(sql.len() + 64);
+    let rest = each(sql, |before, number, column| {
+        text.push_str(before);
+        // Writing to a String cannot fail, and the number was looked at above.
+        let _ = match column {
+            Some((at, column)) => write!(text, "${}::{}[]", first[number - 1] + at, column.sql()),
+            None => write!(text, "${}", first[number - 1]),
+        };
+    });
+    text.push_str(rest);
+    let mut parameters = Vec::with_capacity(next);
+    for (arg, columns) in args.into_iter().zip(columns) {
+        match arg {
+            Arg::Rows(rows) => parameters.extend(rows.arrays(&columns)?.into_iter().map(Parameter::Column)),
+            arg => parameters.push(Parameter::One(arg)),
+        }
+    }
+    Ok((text, parameters))
+}
+
+/// Walks over the parameters of a statement: what is before each, its number, and its column. Gives what is after the last.
+fn each<'a>(sql: &'a str, mut found: impl FnMut(&'a str, usize, Option<(usize, Col)>)) -> &'a str {
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once('$') {
+        let (Some(number), after) = digits(after) else { return rest };
+        let column = after.strip_prefix('#').map(digits).and_then(|(at, after)| {
+            let column = Col::of_letter(after.chars().next()?)?;
+            Some((at?, column, &after[1..]))
+        });
+        let (column, after) = match column {
+            Some((at, column, after)) => (Some((at, column)), after),
+            None => (None, after),
+        };
+        found(before, number, column);
+        rest = after;
+    }
+    rest
+}
+
+fn digits(text: &str) -> (Option<usize>, &str) {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    (text[..end].parse().ok(), &text[end..])
+}
+
+fn push_value(text: &mut String, value: &Arg) {
+    match value {
+        Arg::Int(value) | Arg::OptInt(Some(value)) => {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{value}");
+        }
+        Arg::Text(value) | Arg::OptText(Some(value)) => push_string(text, value),
+        Arg::Blob(value) | Arg::OptBlob(Some(value)) => push_hex(text, value),
+        Arg::OptInt(None) | Arg::OptText(None) | Arg::OptBlob(None) | Arg::Rows(_) => text.push_str("null"),
     }
 }
 
@@ -127,14 +295,52 @@ mod tests {
     use super::*;
     use crate::args;
 
+    fn sample() -> JsonRows {
+        let mut rows = JsonRows::new();
+        rows.push(args![-5_i64, "кот \"\\\n\0", vec![0_u8, 255]]);
+        rows.push(vec![Arg::OptInt(None), Arg::OptText(None), Arg::OptBlob(None)]);
+        rows
+    }
+
     #[test]
     fn writes_json_of_every_kind_of_value() {
-        let mut rows = JsonRows::new();
-        assert_eq!(rows.clone().into_arg(), Arg::Text("[]".into()));
-        rows.push(args![-5_i64, "кот \"\\\n", vec![0_u8, 255]]);
-        rows.push(&[Arg::OptInt(None), Arg::OptText(None), Arg::OptBlob(None)]);
-        assert_eq!(rows.len(), 2);
-        let expected = r#"[[-5,"кот \"\\\u000a","00ff"],[null,null,null]]"#;
-        assert_eq!(rows.into_arg(), Arg::Text(expected.into()));
+        assert_eq!(JsonRows::new().json(), "[]");
+        assert_eq!(sample().len(), 2);
+        assert_eq!(sample().json(), "[[-5,\"кот \\\"\\\\\\u000a\u{fffd}\",\"00ff\"],[null,null,null]]");
+    }
+
+    const COLUMNS: [(&str, Col); 3] = [("n", Col::Int), ("name", Col::Text), ("id", Col::Blob)];
+
+    #[test]
+    fn expands_rows_to_an_array_a_column() {
+        let from = rows(Dialect::Postgres, "$2", &COLUMNS);
+        let sql =
+            format!("SELECT $1 FROM {from} AS r WHERE x = $3 AND y IN (SELECT n FROM {from} AS s) -- end");
+        let (text, parameters) = expand(&sql, args![7_i64, sample(), "last"]).unwrap();
+        let unnest = "(SELECT * FROM UNNEST($2::bigint[], $3::text[], $4::bytea[]) AS u (n, name, id))";
+        let expected = format!(
+            "SELECT $1 FROM {unnest} AS r WHERE x = $5 AND y IN (SELECT n FROM {unnest} AS s) -- end"
+        );
+        assert_eq!(text, expected);
+        let expected = vec![
+            Parameter::One(Arg::Int(7)),
+            Parameter::Column(Array::Int(vec![Some(-5), None])),
+            Parameter::Column(Array::Text(vec![Some("кот \"\\\n\u{fffd}".into()), None])),
+            Parameter::Column(Array::Blob(vec![Some(vec![0, 255]), None])),
+            Parameter::One(Arg::Text("last".into())),
+        ];
+        assert_eq!(parameters, expected);
+        let (_, none) = expand(&from, args![0_i64, JsonRows::new()]).unwrap();
+        assert_eq!(none.len(), 4);
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        let from = rows(Dialect::Postgres, "$1", &COLUMNS[..2]);
+        assert!(expand(&from, args![sample()]).is_err(), "more columns than are read");
+        let mut text = JsonRows::new();
+        text.push(args!["five", "x"]);
+        assert!(expand(&from, args![text]).is_err(), "text where an integer belongs");
+        assert!(expand("SELECT $2", args![1_i64]).is_err(), "a parameter that is not there");
     }
 }
