@@ -1,9 +1,12 @@
 //! What goes into the journal and what comes out.
 
+use std::sync::{Arc, OnceLock};
+
 use proofs::body::Salt;
 use proofs::hash::Hash;
 use proofs::key::PublicKey;
 use proofs::leaf::Leaf;
+use proofs::merkle::{Frontier, Grown, ProofError};
 use proofs::note::VerifierKey;
 use proofs::slug::Slug;
 use proofs::statement::SignedStatement;
@@ -123,6 +126,32 @@ pub struct Appended {
     pub recorded_at: Timestamp,
     /// Whether it was appended by an earlier submission with the same idempotency key.
     pub replayed: bool,
+    /// The head of its register that it was committed under.
+    pub head: Under,
+}
+
+/// The head that a batch made, from which the proofs of its entries follow. Known to who appended alone: says nothing about an entry
+/// that the journal does not, so that entries are equal whatever is known of it.
+#[derive(Debug, Clone, Default)]
+pub struct Under(pub(crate) Option<Arc<BatchHead>>);
+
+impl PartialEq for Under {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Under {}
+
+/// A register's head after a batch, and what it was made of.
+#[derive(Debug)]
+pub(crate) struct BatchHead {
+    pub before: Frontier,
+    pub new_hashes: Vec<Hash>,
+    pub root: Hash,
+    pub checkpoint: String,
+    /// Made for the first who asks.
+    pub grown: OnceLock<Result<Grown, ProofError>>,
 }
 
 /// An entry as the journal holds it.
