@@ -311,6 +311,7 @@ impl Mirroring<'_> {
                 frontier: log.frontier.clone(),
                 key: log.key.clone(),
                 older_keys: log.older_keys.clone(),
+                signers: vec![],
                 root: log.frontier.root(),
                 // Until the transaction commits nobody sees that it is ahead of the tree.
                 checkpoint: log.note.clone(),

@@ -143,6 +143,13 @@ impl PartialEq for Under {
 
 impl Eq for Under {}
 
+impl Under {
+    pub(crate) fn new(before: Frontier, new_hashes: &[Hash], root: Hash, checkpoint: &str) -> Self {
+        let (new_hashes, checkpoint) = (new_hashes.to_vec(), checkpoint.to_owned());
+        Self(Some(Arc::new(BatchHead { before, new_hashes, root, checkpoint, grown: OnceLock::new() })))
+    }
+}
+
 /// A register's head after a batch, and what it was made of.
 #[derive(Debug)]
 pub(crate) struct BatchHead {

@@ -5,7 +5,7 @@
 
 use crate::args;
 use crate::error::{AppendError, StoreError};
-use crate::model::{Appended, Idempotency};
+use crate::model::{Appended, Idempotency, Under};
 use crate::shards;
 use crate::sql::Row;
 use crate::store::Store;
@@ -54,5 +54,6 @@ pub(crate) fn appended(row: &Row) -> Result<Appended, StoreError> {
         version: row.uint("version")?,
         recorded_at: row.time("recorded_at")?,
         replayed: true,
+        head: Under::default(),
     })
 }

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use proofs::hash::{Hash, leaf_hash};
-use proofs::merkle::{ConsistencyPlan, InclusionPlan, Node, verify_inclusion};
+use proofs::leaf::Leaf;
+use proofs::merkle::{ConsistencyPlan, Grown, InclusionPlan, Node, ProofError, verify_inclusion};
 use proofs::proof::TlogProof;
 use proofs::receipt::Receipt;
 use proofs::slug::Slug;
@@ -12,6 +13,7 @@ use proofs::tile::{self, LEVEL_MAX, TILE_HEIGHT, TILE_WIDTH};
 
 use crate::args;
 use crate::error::StoreError;
+use crate::model::{Appended, NewEntry};
 use crate::store::Store;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
@@ -64,7 +66,7 @@ impl Store {
             let named = |error: StoreError| error.at("entry", || format!("{register}/{index}"));
             let statement = row.parse("statement").map_err(named)?;
             let recorded_at = row.time("recorded_at").map_err(named)?;
-            leaves.push(proofs::leaf::Leaf { recorded_at, statement }.to_bytes());
+            leaves.push(Leaf { recorded_at, statement }.to_bytes());
         }
         tile::bundle_encode(&leaves)
             .map(Some)
@@ -115,6 +117,31 @@ impl Store {
         let body = body.map_err(|error| StoreError::corrupt("entry", "body", entry.position, error))?;
         let proof = TlogProof { index, extra: None, path, checkpoint: head.note };
         Ok(Some(Receipt { leaf, index, proof, body, salt: entry.salt }))
+    }
+
+    /// The receipt of an entry that was just appended, under the checkpoint that it was committed with, and from nothing but memory: as
+    /// [`Store::receipt`] would have given it then. None when it was appended by another process, or before, or when
+    /// checkpoints are shown only once they are published.
+    pub fn fresh_receipt(&self, appended: &Appended, new: &NewEntry) -> Result<Option<Receipt>, StoreError> {
+        let Some(head) = appended.head.0.as_ref().filter(|_| !self.witnessed()) else { return Ok(None) };
+        let wrong = |error: &ProofError| StoreError::Internal(format!("the proof of a new entry: {error}"));
+        let grown =
+            head.grown.get_or_init(|| Grown::new(&head.before, &head.new_hashes)).as_ref().map_err(wrong)?;
+        let path = grown.inclusion(appended.index).map_err(|error| wrong(&error))?;
+        let leaf = Leaf { recorded_at: appended.recorded_at, statement: new.statement.clone() }.to_bytes();
+        verify_inclusion(&leaf_hash(&leaf), appended.index, grown.size(), &path, &head.root)
+            .map_err(|error| wrong(&error))?;
+        let body =
+            serde_json::from_slice(&new.body).map_err(|error| StoreError::Internal(error.to_string()))?;
+        let proof =
+            TlogProof { index: appended.index, extra: None, path, checkpoint: head.checkpoint.clone() };
+        Ok(Some(Receipt {
+            leaf,
+            index: appended.index,
+            proof,
+            body: Some(body),
+            salt: Some(new.salt.clone()),
+        }))
     }
 
     async fn size(&self, register: &Slug) -> Result<Option<u64>, StoreError> {

@@ -3,9 +3,11 @@
 //! Nothing here stores a tree. A [`Frontier`] is all that is needed to append; a plan says which nodes a proof is made of,
 //! and whoever stores them (as [tiles](crate::tile)) hands them over.
 
+mod grown;
 mod plan;
 mod verify;
 
+pub use grown::Grown;
 pub use plan::{ConsistencyPlan, InclusionPlan};
 pub use verify::{
     verify_consistency, verify_inclusion, verify_subtree_consistency, verify_subtree_inclusion,

@@ -29,6 +29,9 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 /// Each further attempt means that a record moved between decision and commit; someone who loses so often in a row is told so.
 const ATTEMPTS_MAX: usize = 6;
 
+/// Registers whose entries change what is in force.
+const PLATFORM_REGISTERS: [&str; 3] = [DEPARTMENTS, REGISTERS, TRIGGERS];
+
 /// Why an attempt came to nothing.
 enum Attempt {
     /// For good.
@@ -65,11 +68,11 @@ impl Registry {
         }
         let long = entries.len() > INLINE_ENTRIES_MAX || bytes > INLINE_BYTES_MAX;
         let (entries, idempotency) = self.read(&request, entries, long).await?;
-        if let Some(idempotency) = &idempotency {
-            // Asked before any rule is: what was appended once is answered again, though its record has moved on.
-            if let Some(appended) = self.store().replayed(idempotency).await.map_err(known)? {
-                return self.outcomes(appended).await;
-            }
+        // What was appended once is answered again, though its record has moved on. The platform's own registers are asked before
+        // any rule is, since keys may be made on the way; the others only when a rule says no: the appender asks anyway.
+        let asked_first = PLATFORM_REGISTERS.iter().any(|register| request.register == **register);
+        if asked_first && let Some(outcomes) = self.replayed(idempotency.as_ref()).await? {
+            return Ok(outcomes);
         }
         let entries = Arc::new(entries);
         let mut knowledge = self.knowledge();
@@ -84,13 +87,22 @@ impl Registry {
                 Err(Attempt::Refused(refusal)) => {
                     let newer = self.refresh().await?;
                     if Arc::ptr_eq(&newer, &knowledge) {
-                        return Err(refusal);
+                        return self.replayed(idempotency.as_ref()).await?.ok_or(refusal);
                     }
                     knowledge = newer;
                 }
             }
         }
         Err(Reason::Overloaded { retry_after_seconds: 1 }.into())
+    }
+
+    /// What an idempotency key made before.
+    async fn replayed(&self, idempotency: Option<&Idempotency>) -> Result<Option<Vec<Outcome>>, Refusal> {
+        let Some(idempotency) = idempotency else { return Ok(None) };
+        match self.store().replayed(idempotency).await.map_err(known)? {
+            Some(appended) => self.outcomes(appended).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What was appended to the platform's own registers is in force at once for whoever asks this server next: an official
@@ -179,6 +191,7 @@ impl Registry {
             .enumerate()
             .filter_map(|(at, entry)| entry.number.as_ref().map(|_| at))
             .collect();
+        let kept = if request.receipts { entries_new.clone() } else { Vec::new() };
         let submission = Submission {
             entries: entries_new,
             opens,
@@ -191,7 +204,13 @@ impl Registry {
             Ok(appended) if appended.iter().any(|appended| appended.replayed) => {
                 Ok(self.outcomes(appended).await?)
             }
-            Ok(appended) => Ok(appended.into_iter().zip(decided).map(outcome).collect()),
+            Ok(appended) => {
+                let mut outcomes: Vec<Outcome> = appended.into_iter().zip(decided).map(outcome).collect();
+                for (outcome, new) in outcomes.iter_mut().zip(&kept) {
+                    outcome.receipt = self.store().fresh_receipt(&outcome.appended, new)?;
+                }
+                Ok(outcomes)
+            }
             Err(AppendError::Stale { .. }) => Err(Attempt::Moved),
             // The caller named no version: it is ours to take the next.
             Err(AppendError::Version { record, .. })
@@ -216,10 +235,16 @@ impl Registry {
         entries: &[Parsed],
         knowledge: &Knowledge,
     ) -> Result<HashMap<Uuid, AnyRecord>, Refusal> {
+        // One that its first entry makes is not there, or the appender finds that it is.
+        let made: BTreeSet<Uuid> =
+            entries.iter().filter(|entry| entry.version == Some(1)).map(|entry| entry.record).collect();
         let ids: BTreeSet<Uuid> = entries.iter().map(|entry| entry.record).collect();
-        let ids: Vec<Uuid> = ids.into_iter().collect();
-        let stored = self.store().read_records(&ids).await?;
+        let ids: Vec<Uuid> = ids.difference(&made).copied().collect();
         let mut records = HashMap::new();
+        if ids.is_empty() {
+            return Ok(records);
+        }
+        let stored = self.store().read_records(&ids).await?;
         for entries in by_record(&stored) {
             let folded = Folded::fold(entries, knowledge)?;
             records.insert(entries[0].record(), folded.record);
@@ -264,6 +289,7 @@ impl Registry {
                 entry_type: statement.entry_type.clone(),
                 effective_at: statement.effective_at,
                 status: folded.at(appended.version)?.status.clone(),
+                receipt: None,
                 appended,
             })
         });
@@ -314,6 +340,7 @@ fn outcome((appended, decided): (Appended, Decided)) -> Outcome {
         entry_type: decided.event.entry_type,
         effective_at: decided.event.effective_at,
         status: decided.status,
+        receipt: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use eventstore::Appended;
 use proofs::body::Salt;
+use proofs::receipt::Receipt;
 use proofs::slug::{EntryType, Slug};
 use proofs::time::Timestamp;
 use serde_json::Value;
@@ -27,12 +28,14 @@ pub struct AppendRequest {
     pub idempotency_key: Option<String>,
     /// The version that the first entry's record must be at.
     pub if_match: Option<u64>,
+    /// Are the receipts wanted? They cost nothing while the entries are at hand.
+    pub receipts: bool,
 }
 
 impl AppendRequest {
     /// A request with neither idempotency key nor precondition.
     pub fn new(register: Slug, by: Actor, entries: Vec<EntryRequest>) -> Self {
-        Self { register, by, entries, idempotency_key: None, if_match: None }
+        Self { register, by, entries, idempotency_key: None, if_match: None, receipts: false }
     }
 }
 
@@ -126,6 +129,8 @@ pub struct Outcome {
     pub effective_at: Timestamp,
     /// The record's status after it.
     pub status: String,
+    /// The receipt, if it was wanted and could be had at once.
+    pub receipt: Option<Receipt>,
 }
 
 /// What [`super::Registry::define_register`] or [`super::Registry::establish_department`] did.

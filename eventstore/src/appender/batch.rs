@@ -1,5 +1,6 @@
 //! One batch, from the first look to the last answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use proofs::slug::Slug;
 use tokio::sync::{oneshot, watch};
 
 use super::decide::{self, Decided, Undecided};
+use super::known::Known;
 use super::lock::{self, Head};
 use super::lookup::{self, Facts, Signers};
 use super::tiles::FullTile;
@@ -19,7 +21,7 @@ use crate::keys::Keyring;
 use crate::listen;
 use crate::metrics::AppendMetrics;
 use crate::model::{Appended, Submission};
-use crate::shards::{Shards, registers};
+use crate::shards::{Places, Shards, registers};
 use crate::sql::{Db, Dialect, Target, Tx};
 
 /// From this many entries on, a batch is hashed and signed off the async threads: at about 5 µs an entry, a millisecond. So is one
@@ -46,8 +48,9 @@ pub(super) struct Batches {
     metrics: Arc<AppendMetrics>,
     publish: Arc<watch::Sender<u64>>,
     shards: Arc<Shards>,
-    /// The only thing remembered between batches; each is checked against the log's row.
+    /// Each is checked against the log's row.
     signers: Signers,
+    known: Known,
 }
 
 impl Batches {
@@ -64,12 +67,14 @@ impl Batches {
             publish: start.publish.clone(),
             shards: start.shards.clone(),
             signers: Signers::new(),
+            known: Known::default(),
         })
     }
 
     /// Forgets what is remembered between batches.
     pub(super) fn forget(&mut self) {
         self.signers.clear();
+        self.known.forget();
     }
 
     /// Commits what can be, and tells everyone. A conflict is its own submission's; any other error is everyone's.
@@ -153,8 +158,11 @@ impl Batches {
 
     async fn attempt(&mut self, batch: Vec<Submission>) -> Result<Attempt, StoreError> {
         failpoint::pass(Step::Begin);
-        let mut tx = self.begin().await?;
         let count = self.shards.count();
+        if let Some(head) = self.known.head(&batch).filter(|_| count == 1) {
+            return self.unlocked(batch, head).await;
+        }
+        let mut tx = self.begin().await?;
         let places = self.shards.find(&mut tx, batch.iter().flat_map(registers).collect(), count).await?;
         let head = lock::shards(&mut tx, &places, count).await?;
         if head.shards != count {
@@ -167,7 +175,8 @@ impl Batches {
         let facts =
             lookup::read(&mut tx, &batch, (head, places), log_name, keyring, &mut self.signers).await?;
         failpoint::pass(Step::LookedUp);
-        let decided = if lock::alone(tx.dialect(), count) {
+        let alone = lock::alone(tx.dialect(), count);
+        let decided = if alone {
             let whole = if facts.signs_locally() { Vec::new() } else { batch.clone() };
             match self.decide(batch, facts).await {
                 Ok(decided) => {
@@ -187,7 +196,14 @@ impl Batches {
             }
         };
         match decided {
-            Ok((tiles, decided)) => self.write(tx, decided, &tiles).await.map(Attempt::Done),
+            Ok((tiles, mut decided)) => {
+                let outcome = self.write(tx, &mut decided, &tiles).await?;
+                // Elsewhere there is no other way than under the lock, and what is remembered would be for nothing.
+                if alone && self.db.dialect() == Dialect::Postgres {
+                    self.known.remember(head, &decided);
+                }
+                Ok(Attempt::Done(outcome))
+            }
             Err((Undecided::Unsigned { register, error }, whole)) => {
                 tx.rollback().await?;
                 Ok(Attempt::Done(Outcome::Unsigned { register, error, whole }))
@@ -227,21 +243,86 @@ impl Batches {
         Ok(Some((tiles, decided)))
     }
 
-    async fn write(&self, mut tx: Tx, decided: Decided, tiles: &[FullTile]) -> Result<Outcome, StoreError> {
+    async fn write(
+        &self,
+        mut tx: Tx,
+        decided: &mut Decided,
+        tiles: &[FullTile],
+    ) -> Result<Outcome, StoreError> {
         if decided.logs.is_empty() {
             tx.rollback().await?;
-            return Ok(Outcome::Committed(decided.answers));
+            return Ok(Outcome::Committed(std::mem::take(&mut decided.answers)));
         }
         failpoint::pass(Step::Tiled);
-        write::write(&mut tx, &decided, tiles).await?;
+        write::write(&mut tx, decided, tiles).await?;
         failpoint::pass(Step::Written);
         tx.commit().await?;
+        Ok(self.committed(decided))
+    }
+
+    fn committed(&self, decided: &mut Decided) -> Outcome {
         failpoint::pass(Step::Committed);
         listen::raise(&self.publish, decided.position);
         let entries = decided.entries.len() as u64;
         self.metrics.entries.fetch_add(entries, Ordering::Relaxed);
         self.metrics.batch_entries.observe(entries);
-        Ok(Outcome::Committed(decided.answers))
+        Outcome::Committed(std::mem::take(&mut decided.answers))
+    }
+
+    /// Commits a batch in two round trips and without a lock. Whenever anything is not as it was known to be, the batch is given back,
+    /// to be tried under the lock.
+    async fn unlocked(&mut self, batch: Vec<Submission>, head: Head) -> Result<Attempt, StoreError> {
+        let found = match lookup::unlocked(&self.db, &batch, head).await {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.known.overtaken();
+                return Ok(Attempt::Again(batch));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not begin a batch; trying once more");
+                self.known.forget();
+                return Ok(Attempt::Again(batch));
+            }
+        };
+        failpoint::pass(Step::LookedUp);
+        let facts = Facts {
+            head,
+            // All are in the one shard.
+            places: Places::new(),
+            logs: self.known.logs(&batch),
+            openers: Signers::new(),
+            records: found.records,
+            numbers: found.numbers,
+            keys: HashMap::new(),
+        };
+        let mut decided = match self.decide(batch.clone(), facts).await {
+            Ok(decided) => decided,
+            // Of what is signed here nothing should; the long way says what it is.
+            Err(_) => {
+                self.known.forget();
+                return Ok(Attempt::Again(batch));
+            }
+        };
+        failpoint::pass(Step::Decided);
+        if decided.logs.is_empty() {
+            return Ok(Attempt::Done(Outcome::Committed(decided.answers)));
+        }
+        let tiles = match self.known.older(&decided.logs) {
+            Some(older) => tiles::made(&decided.logs, older)?,
+            None => {
+                let mut tx = self.begin().await?;
+                let tiles = tiles::filled(&mut tx, &decided.logs).await?;
+                tx.rollback().await?;
+                tiles
+            }
+        };
+        failpoint::pass(Step::Tiled);
+        if !write::write_unlocked(&self.db, &decided, &tiles).await? {
+            self.known.overtaken();
+            return Ok(Attempt::Again(batch));
+        }
+        self.known.remember(head, &decided);
+        Ok(Attempt::Done(self.committed(&mut decided)))
     }
 
     /// Leaves a connection behind that nothing came from: it may never be given back, and the pool has no other. What it had begun

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::lookup::{Facts, KeyName, Signers};
 use crate::error::{AppendError, StoreError};
-use crate::model::{Appended, KeyChange, NewEntry, Rekey, Submission, Withhold};
+use crate::model::{Appended, KeyChange, NewEntry, Rekey, Submission, Under, Withhold};
 use crate::shards::{self, Places};
 
 /// What is to be written, and what to tell whom.
@@ -94,12 +94,15 @@ pub(crate) struct Touched {
     /// The newest key that signs it, and the others, the newest first.
     pub key: VerifierKey,
     pub older_keys: Vec<VerifierKey>,
+    /// Those who signed it; none where it was signed elsewhere.
+    pub signers: Vec<Arc<NoteSigner>>,
     pub root: Hash,
     pub checkpoint: String,
 }
 
 struct Log {
     shard: i64,
+    before: Frontier,
     frontier: Frontier,
     signers: Vec<Arc<NoteSigner>>,
     opened: bool,
@@ -165,10 +168,18 @@ pub(super) fn decide(batch: Vec<Submission>, facts: Facts, now: Timestamp) -> Re
     let places = facts.places;
     let logs = facts.logs.into_iter().map(|(register, log)| {
         let size_before = log.frontier.size();
-        let (frontier, signers) = (log.frontier, log.signers);
+        let (before, frontier, signers) = (log.frontier.clone(), log.frontier, log.signers);
         let shard = place(&places, &register);
-        let log =
-            Log { shard, frontier, signers, opened: false, size_before, new_hashes: vec![], touched: false };
+        let log = Log {
+            shard,
+            before,
+            frontier,
+            signers,
+            opened: false,
+            size_before,
+            new_hashes: vec![],
+            touched: false,
+        };
         (register, log)
     });
     let mut state = State {
@@ -302,6 +313,7 @@ impl State {
         for register in changes.opened {
             let log = Log {
                 shard: place(&self.places, &register),
+                before: Frontier::new(),
                 frontier: Frontier::new(),
                 signers: vec![],
                 opened: true,
@@ -349,6 +361,7 @@ impl State {
             version: statement.version,
             recorded_at: self.recorded_at,
             replayed: false,
+            head: Under::default(),
         };
         let leaf = Leaf { recorded_at: self.recorded_at, statement: new.statement };
         let hash = leaf_hash(&leaf.to_bytes());
@@ -372,10 +385,19 @@ impl State {
         self,
         before: u64,
         shards: i64,
-        answers: Vec<Result<Vec<Appended>, AppendError>>,
+        mut answers: Vec<Result<Vec<Appended>, AppendError>>,
     ) -> Result<Decided, Undecided> {
-        let logs = self.logs.into_iter().filter(|(_, log)| log.touched);
-        let logs = logs.map(|(register, log)| touched(register, log)).collect::<Result<_, _>>()?;
+        let mut logs = Vec::new();
+        let mut heads = HashMap::new();
+        for (register, mut log) in self.logs.into_iter().filter(|(_, log)| log.touched) {
+            let before = std::mem::take(&mut log.before);
+            let log = touched(register.clone(), log)?;
+            heads.insert(register, Under::new(before, &log.new_hashes, log.root, &log.checkpoint));
+            logs.push(log);
+        }
+        for one in answers.iter_mut().flatten().flatten().filter(|one| !one.replayed) {
+            one.head = heads.get(&one.register).cloned().unwrap_or_default();
+        }
         Ok(Decided {
             answers,
             before,
@@ -418,6 +440,7 @@ fn touched(register: Slug, log: Log) -> Result<Touched, Undecided> {
         frontier: log.frontier,
         key: newest.verifier(),
         older_keys: older.iter().map(|signer| signer.verifier()).collect(),
+        signers: log.signers,
         root,
         checkpoint,
     })

@@ -17,8 +17,8 @@ use crate::heads;
 use crate::keys::{self, Keyring};
 use crate::model::{Appended, KeyChange, Submission};
 use crate::replay;
-use crate::shards::{self, Places};
-use crate::sql::{Col, Dialect, JsonRows, Row, Tx, rows};
+use crate::shards::{self, FIRST, Places};
+use crate::sql::{Col, Db, Dialect, JsonRows, Row, Tx, rows};
 
 /// Checkpoint signers by register and key. One is used only while the log's row, or whoever opens the log, names it.
 pub(super) type Signers = HashMap<(Slug, Kid), Arc<NoteSigner>>;
@@ -76,6 +76,80 @@ pub(super) async fn read(
     let numbers = numbers(tx, &places, batch).await?;
     let keys = used_keys(tx, batch, head.shards).await?;
     Ok(Facts { head, places, logs, openers, records, numbers, keys })
+}
+
+/// Reads without any lock what a batch rests on, in one statement and so as of one moment, of a store of one shard: records and
+/// numbers. Nothing when the journal does not end at `head` any more, or a key was used before: both are looked at under the lock.
+pub(super) async fn unlocked(
+    db: &Db,
+    batch: &[Submission],
+    head: Head,
+) -> Result<Option<Unlocked>, StoreError> {
+    let entries = || batch.iter().flat_map(|one| &one.entries);
+    let guards = batch.iter().flat_map(|one| &one.guards).map(|guard| guard.record);
+    let wanted: BTreeSet<Uuid> =
+        entries().map(|new| new.statement.statement().record).chain(guards).collect();
+    let (mut ids, mut claims, mut names) = (JsonRows::new(), JsonRows::new(), JsonRows::new());
+    wanted.iter().for_each(|record| ids.push(args![record]));
+    for new in entries() {
+        if let Some(number) = &new.number {
+            claims.push(args![&new.statement.statement().register, number]);
+        }
+    }
+    for used in batch.iter().filter_map(|one| one.idempotency.as_ref()) {
+        names.push(args![used.scope.as_str(), used.key.as_str()]);
+    }
+    let (mut unlocked, mut stands) = (Unlocked::default(), false);
+    for row in db.fetch_all(&unlocked_sql(), args![ids, claims, names, FIRST]).await? {
+        let of = |row: &Row| -> Result<bool, StoreError> {
+            match row.int("kind")? {
+                0 => {
+                    stands = row.uint("n")? == head.position && row.int("shards")? == head.shards;
+                    return Ok(stands);
+                }
+                1 => {
+                    unlocked.records.insert(row.uuid("record")?, (row.parse("register")?, row.uint("n")?));
+                }
+                2 => {
+                    unlocked.numbers.insert((row.parse("register")?, row.text("name")?), row.uuid("record")?);
+                }
+                _ => return Ok(false),
+            }
+            Ok(true)
+        };
+        let mut of = of;
+        if !of(&row).map_err(|error| error.at("entry", String::new))? {
+            return Ok(None);
+        }
+    }
+    Ok(stands.then_some(unlocked))
+}
+
+/// What [`unlocked`] found.
+#[derive(Default)]
+pub(super) struct Unlocked {
+    pub records: Records,
+    pub numbers: HashMap<(Slug, String), Uuid>,
+}
+
+fn unlocked_sql() -> String {
+    let postgres = Dialect::Postgres;
+    format!(
+        "SELECT 0::bigint AS kind, position AS n, shards, NULL::text AS register, NULL::text AS name, NULL::bytea AS record
+         FROM journal WHERE id = 1
+         UNION ALL
+         SELECT 1, e.version, NULL, e.register, NULL, r.id FROM {} AS r CROSS JOIN LATERAL (
+             SELECT version, register FROM entry WHERE shard = $4 AND record = r.id ORDER BY version DESC LIMIT 1) AS e
+         UNION ALL
+         SELECT 2, NULL, NULL, k.register, k.number, k.record FROM {} AS r CROSS JOIN number k
+         WHERE k.shard = $4 AND k.register = r.slug AND k.number = r.text
+         UNION ALL
+         SELECT 3, NULL, NULL, NULL, i.key, NULL FROM {} AS r CROSS JOIN idempotency i
+         WHERE i.shard = $4 AND i.scope = r.scope AND i.key = r.name",
+        rows(postgres, "$1", &[("id", Col::Blob)]),
+        rows(postgres, "$2", &[("slug", Col::Text), ("text", Col::Text)]),
+        rows(postgres, "$3", &[("scope", Col::Text), ("name", Col::Text)]),
+    )
 }
 
 /// The same facts under the lock of the journal, when all stays as it is, and whether they still hold: what they say of other shards

@@ -4,6 +4,7 @@
 mod batch;
 mod check;
 mod decide;
+mod known;
 mod lock;
 mod lookup;
 mod tiles;

@@ -24,7 +24,7 @@ pub(crate) struct FullTile {
 }
 
 /// Hashes that a level's first new tile has from before the batch, by register and level.
-type Older = HashMap<(Slug, u8), Vec<Hash>>;
+pub(super) type Older = HashMap<(Slug, u8), Vec<Hash>>;
 
 /// What a level of a tree had, and has now.
 fn counts(log: &Touched, level: u8) -> (u64, u64) {
@@ -32,7 +32,7 @@ fn counts(log: &Touched, level: u8) -> (u64, u64) {
     (log.size_before >> height, log.frontier.size() >> height)
 }
 
-fn fills(log: &Touched, level: u8) -> bool {
+pub(super) fn fills(log: &Touched, level: u8) -> bool {
     let (before, after) = counts(log, level);
     after / WIDTH > before / WIDTH
 }
@@ -43,6 +43,11 @@ pub(crate) async fn filled(tx: &mut Tx, logs: &[Touched]) -> Result<Vec<FullTile
     }
     let mut older = leaf_hashes(tx, logs).await?;
     older.extend(tile_roots(tx, logs).await?);
+    made(logs, older)
+}
+
+/// The tiles that a batch fills, with the hashes that they have from before it.
+pub(super) fn made(logs: &[Touched], mut older: Older) -> Result<Vec<FullTile>, StoreError> {
     let mut tiles = Vec::new();
     for log in logs {
         let mut new_hashes = log.new_hashes.clone();

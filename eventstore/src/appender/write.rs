@@ -1,6 +1,6 @@
 //! Writes what was decided. PostgreSQL takes it all in one statement; SQLite in a few, since each costs it next to nothing.
 
-use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _, Sqlite, Transaction};
 
 use super::decide::{Accepted, Decided, NewNumber, Touched};
 use super::tiles::FullTile;
@@ -8,7 +8,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::heads::older_text;
 use crate::listen::CHANNEL;
-use crate::sql::{Col, JsonRows, Tx, TxInner, rows};
+use crate::sql::{Col, Db, DbInner, JsonRows, Tx, TxInner, rows, unless_refused};
 use crate::withheld;
 
 /// Rows of an SQLite INSERT: few shapes keep few statements prepared. 11 parameters a row stay far under its 32,766.
@@ -22,7 +22,10 @@ pub(crate) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) ->
         }
     }
     match &mut tx.0 {
-        TxInner::Postgres(postgres) => all_at_once(postgres, decided, tiles).await?,
+        TxInner::Postgres(postgres) => {
+            let placed = all_at_once(&mut **postgres, decided, tiles).await?;
+            expect_rows("journal", u64::from(placed), 1)?;
+        }
         TxInner::Sqlite(sqlite) => {
             entries(sqlite, decided).await?;
             numbers_and_keys(tx, decided).await?;
@@ -34,6 +37,21 @@ pub(crate) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) ->
         return Ok(());
     }
     withheld::withhold(tx, &decided.withholds, decided.before).await
+}
+
+/// Writes a batch that was decided without a lock, which changes logs that are there: false, and nothing is changed, when the
+/// journal does not end any more where it did. An error that leaves open whether it was written is [`StoreError::OutcomeUnknown`].
+pub(super) async fn write_unlocked(
+    db: &Db,
+    decided: &Decided,
+    tiles: &[FullTile],
+) -> Result<bool, StoreError> {
+    let DbInner::Postgres { pool } = &db.0 else {
+        return Err(StoreError::Internal("SQLite is written to under its lock".to_owned()));
+    };
+    // Whatever becomes of the connection before this has it, nothing was written.
+    let mut connection = pool.acquire().await?;
+    all_at_once(&mut *connection, decided, tiles).await.map_err(unless_refused)
 }
 
 /// An empty log's row. Its head is written with all the others.
@@ -186,37 +204,43 @@ fn expect_rows(table: &'static str, found: u64, expected: u64) -> Result<(), Sto
     }
 }
 
-/// Everything in one round trip. The sub-statements touch different tables, so that their order does not matter.
+/// Everything in one round trip, or nothing when the journal's head is not where it was. The sub-statements touch different tables,
+/// so that their order does not matter.
 const ALL_AT_ONCE: &str = "
-WITH new_entry AS (
+WITH place AS (
+    UPDATE journal SET position = $38, recorded_at = $39 WHERE id = 1 AND position = $40 AND shards = $41 RETURNING 1
+), new_entry AS (
     INSERT INTO entry (shard, position, register, leaf_index, record, version, recorded_at, statement, leaf_hash, body, salt)
     SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[],
-        $9::bytea[], $10::bytea[], $11::bytea[])
+        $9::bytea[], $10::bytea[], $11::bytea[]) WHERE EXISTS (SELECT FROM place)
 ), new_tile AS (
     INSERT INTO tile (shard, register, level, tile_index, hashes, root)
     SELECT * FROM UNNEST($12::bigint[], $13::text[], $14::bigint[], $15::bigint[], $16::bytea[], $17::bytea[])
+    WHERE EXISTS (SELECT FROM place)
 ), new_number AS (
     INSERT INTO number (shard, register, number, record)
-    SELECT * FROM UNNEST($18::bigint[], $19::text[], $20::text[], $21::bytea[])
+    SELECT * FROM UNNEST($18::bigint[], $19::text[], $20::text[], $21::bytea[]) WHERE EXISTS (SELECT FROM place)
 ), new_key AS (
     INSERT INTO idempotency (shard, scope, key, digest, first_position, entries)
     SELECT * FROM UNNEST($22::bigint[], $23::text[], $24::text[], $25::bytea[], $26::bigint[], $27::bigint[])
+    WHERE EXISTS (SELECT FROM place)
 ), head AS (
     UPDATE log SET size = u.size, root = u.root, frontier = u.frontier, checkpoint = u.checkpoint,
         recorded_at = COALESCE(u.recorded_at, log.recorded_at), kid = u.kid, vkey = u.vkey, older_vkeys = u.older_vkeys
     FROM UNNEST($28::bigint[], $29::text[], $30::bigint[], $31::bytea[], $32::bytea[], $33::text[], $34::bigint[], $35::text[],
         $36::text[], $37::text[]) AS u (shard, register, size, root, frontier, checkpoint, recorded_at, kid, vkey, older_vkeys)
-    WHERE log.shard = u.shard AND log.register = u.register RETURNING 1
-), place AS (
-    UPDATE journal SET position = $38, recorded_at = $39 WHERE id = 1 AND position = $40 AND shards = $41 RETURNING 1
+    WHERE log.shard = u.shard AND log.register = u.register AND EXISTS (SELECT FROM place) RETURNING 1
 )
-SELECT (SELECT COUNT(*) FROM head) AS heads, (SELECT COUNT(*) FROM place) AS places, pg_notify($42, $38::text)::text";
+SELECT (SELECT COUNT(*) FROM place) AS places,
+    (SELECT pg_notify($42, $38::text)::text FROM place),
+    -- A head that is not there ends the statement, and with it all else.
+    1 / (CASE WHEN (SELECT COUNT(*) FROM head) = $43 OR NOT EXISTS (SELECT FROM place) THEN 1 ELSE 0 END)";
 
 async fn all_at_once(
-    tx: &mut Transaction<'static, Postgres>,
+    connection: &mut PgConnection,
     decided: &Decided,
     tiles: &[FullTile],
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (entries, numbers, keys, logs) = (&decided.entries, &decided.numbers, &decided.keys, &decided.logs);
     let row = sqlx::query(ALL_AT_ONCE)
         .bind(list(entries, |one| one.shard))
@@ -261,10 +285,10 @@ async fn all_at_once(
         .bind(decided.before.cast_signed())
         .bind(decided.shards)
         .bind(CHANNEL)
-        .fetch_one(&mut **tx)
+        .bind(i64::try_from(logs.len()).unwrap_or(i64::MAX))
+        .fetch_one(connection)
         .await?;
-    expect_rows("log", row.try_get::<i64, _>("heads")?.cast_unsigned(), logs.len() as u64)?;
-    expect_rows("journal", row.try_get::<i64, _>("places")?.cast_unsigned(), 1)
+    Ok(row.try_get::<i64, _>("places")? == 1)
 }
 
 fn list<'a, T, V>(items: &'a [T], value: impl FnMut(&'a T) -> V) -> Vec<V> {

@@ -163,9 +163,7 @@ impl Db {
     /// Begins a transaction that writes. On SQLite there is one at a time: hold it briefly, and never submit while holding it.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.0 {
-            Inner::Sqlite { writer, .. } => {
-                Ok(Tx(TxInner::Sqlite(writer.begin_with(BEGIN_DURABLE).await?)))
-            }
+            Inner::Sqlite { writer, .. } => Ok(Tx(TxInner::Sqlite(writer.begin_with(BEGIN_DURABLE).await?))),
             Inner::Postgres { pool } => Ok(Tx(TxInner::Postgres(pool.begin().await?))),
         }
     }
@@ -174,9 +172,9 @@ impl Db {
     /// such transactions back, each whole and none before an earlier one.
     pub async fn begin_disposable(&self) -> Result<Tx, StoreError> {
         match &self.0 {
-            Inner::Sqlite { writer, .. } => {
-                Ok(Tx(TxInner::Sqlite(writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?)))
-            }
+            Inner::Sqlite { writer, .. } => Ok(Tx(TxInner::Sqlite(
+                writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?,
+            ))),
             Inner::Postgres { pool } => {
                 Ok(Tx(TxInner::Postgres(pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?)))
             }
@@ -297,9 +295,7 @@ impl Tx {
             TxInner::Sqlite(tx) => tx.commit().await,
             TxInner::Postgres(tx) => tx.commit().await,
         }
-        .map_err(|error| {
-            if refused(&error) { error.into() } else { StoreError::OutcomeUnknown(error.to_string()) }
-        })
+        .map_err(|error| unless_refused(error.into()))
     }
 
     /// Rolls back.
@@ -309,6 +305,14 @@ impl Tx {
             TxInner::Postgres(tx) => tx.rollback().await?,
         }
         Ok(())
+    }
+}
+
+/// An error of what commits: its outcome is unknown, unless the server itself refused.
+pub(crate) fn unless_refused(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database(error) if !refused(&error) => StoreError::OutcomeUnknown(error.to_string()),
+        error => error,
     }
 }
 

@@ -10,7 +10,7 @@ mod row;
 mod rows;
 
 pub use db::{Db, Tx};
-pub(crate) use db::{Inner as DbInner, TxInner};
+pub(crate) use db::{Inner as DbInner, TxInner, unless_refused};
 pub use row::Row;
 pub use rows::{Col, JsonRows, rows};
 

@@ -69,7 +69,7 @@ impl From<Outcome> for AppendedEntry {
             status: outcome.status,
             recorded_at: appended.recorded_at,
             effective_at: outcome.effective_at,
-            receipt: None,
+            receipt: outcome.receipt.map(ReceiptDocument::from),
             receipt_later: None,
         }
     }
@@ -114,6 +114,8 @@ pub async fn append_entries(
     let mut request = AppendRequest::new(register.clone(), by, entries);
     let conditions = Conditions::read(&headers)?;
     (request.idempotency_key, request.if_match) = (conditions.idempotency_key, conditions.if_match);
+    request.receipts = conditions::text(&headers, "prefer")?.is_some_and(prefers_representation);
+    let represent = request.receipts;
     let (count, began) = (request.entries.len() as u64, Instant::now());
     let outcome = state.registry().append(request).await;
     state.metrics().append(register.as_str(), count, outcome.is_ok(), began.elapsed());
@@ -121,8 +123,7 @@ pub async fn append_entries(
     noted(&state, &outcomes).await;
     let replayed = outcomes.iter().all(|outcome| outcome.appended.replayed);
     let mut items: Vec<AppendedEntry> = outcomes.into_iter().map(AppendedEntry::from).collect();
-    let represent = conditions::text(&headers, "prefer")?.is_some_and(prefers_representation);
-    if represent {
+    if items.iter().any(|item| represent && item.receipt.is_none()) {
         receipts(&state, &register, &mut items).await?;
     }
     let mut response = answer(items, list, represent)?;
@@ -140,7 +141,7 @@ async fn receipts(state: &AppState, register: &Slug, items: &mut [AppendedEntry]
         Some(witnesses) => witnesses.wait(state.store(), register, size).await?,
         None => true,
     };
-    for item in items {
+    for item in items.iter_mut().filter(|item| item.receipt.is_none()) {
         if published {
             item.receipt = super::receipt::read(state, register, item.index).await?;
         } else {
