@@ -57,6 +57,8 @@ pub struct AppendMetrics {
     pub(crate) overloaded: AtomicU64,
     pub(crate) failed_batches: AtomicU64,
     pub(crate) decided_again: AtomicU64,
+    pub(crate) unlocked: AtomicU64,
+    pub(crate) overtaken: AtomicU64,
     pub(crate) waiting: AtomicU64,
     pub(crate) latency_micros: Histogram,
     pub(crate) batch_entries: Histogram,
@@ -70,6 +72,8 @@ impl AppendMetrics {
             overloaded: AtomicU64::new(0),
             failed_batches: AtomicU64::new(0),
             decided_again: AtomicU64::new(0),
+            unlocked: AtomicU64::new(0),
+            overtaken: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             latency_micros: Histogram::new(&LATENCY_BOUNDS_MICROS),
             batch_entries: Histogram::new(&BATCH_BOUNDS),
@@ -104,6 +108,16 @@ impl AppendMetrics {
     /// Batches that were decided twice, since another shard's came between and changed what they rest on, or was stamped later.
     pub fn decided_again(&self) -> u64 {
         self.decided_again.load(Ordering::Relaxed)
+    }
+
+    /// Batches that were written without a lock: nobody else had appended since the one before.
+    pub fn unlocked(&self) -> u64 {
+        self.unlocked.load(Ordering::Relaxed)
+    }
+
+    /// Batches that were to be written without a lock, when another server had been first.
+    pub fn overtaken(&self) -> u64 {
+        self.overtaken.load(Ordering::Relaxed)
     }
 
     /// Entries that wait to be appended now.

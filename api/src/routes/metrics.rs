@@ -73,6 +73,12 @@ fn appender(text: &mut String, state: &AppState) -> fmt::Result {
             "Batches decided twice, as another shard's came between",
             metrics.decided_again(),
         ),
+        ("reestr_append_unlocked", "Batches written without a lock", metrics.unlocked()),
+        (
+            "reestr_append_overtaken",
+            "Batches that began without a lock, when another server was first",
+            metrics.overtaken(),
+        ),
     ] {
         writeln!(text, "# HELP {name} {help}.\n# TYPE {name} counter\n{name}_total {value}")?;
     }

@@ -269,13 +269,18 @@ impl Batches {
         Outcome::Committed(std::mem::take(&mut decided.answers))
     }
 
+    fn overtaken(&mut self) {
+        self.metrics.overtaken.fetch_add(1, Ordering::Relaxed);
+        self.known.overtaken();
+    }
+
     /// Commits a batch in two round trips and without a lock. Whenever anything is not as it was known to be, the batch is given back,
     /// to be tried under the lock.
     async fn unlocked(&mut self, batch: Vec<Submission>, head: Head) -> Result<Attempt, StoreError> {
         let found = match lookup::unlocked(&self.db, &batch, head).await {
             Ok(Some(found)) => found,
             Ok(None) => {
-                self.known.overtaken();
+                self.overtaken();
                 return Ok(Attempt::Again(batch));
             }
             Err(error) => {
@@ -318,9 +323,10 @@ impl Batches {
         };
         failpoint::pass(Step::Tiled);
         if !write::write_unlocked(&self.db, &decided, &tiles).await? {
-            self.known.overtaken();
+            self.overtaken();
             return Ok(Attempt::Again(batch));
         }
+        self.metrics.unlocked.fetch_add(1, Ordering::Relaxed);
         self.known.remember(head, &decided);
         Ok(Attempt::Done(self.committed(&mut decided)))
     }

@@ -22,4 +22,5 @@ mod sharding;
 mod trees;
 mod triggers;
 mod upgrading;
+mod unlocked;
 mod withholding;

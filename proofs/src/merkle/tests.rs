@@ -111,6 +111,26 @@ fn every_proof_in_every_small_tree_is_the_one_of_rfc_6962_and_verifies() {
     }
 }
 
+/// However a tree grew, the proofs of its new leaves follow from what it was before and the leaves.
+#[test]
+fn growth_knows_the_proofs_of_its_leaves() {
+    let all = leaves(40);
+    for before in 0..40_usize {
+        let mut frontier = Frontier::new();
+        frontier.extend(all[..before].iter().copied());
+        for size in before..=40 {
+            let grown = Grown::new(&frontier, &all[before..size]).unwrap();
+            assert_eq!(grown.size(), size as u64);
+            for index in before..size {
+                assert_eq!(grown.inclusion(index as u64).unwrap(), naive_path(index, &all[..size]));
+            }
+            for outside in [before.checked_sub(1), Some(size)].into_iter().flatten() {
+                assert_eq!(grown.inclusion(outside as u64), Err(ProofError::Range));
+            }
+        }
+    }
+}
+
 #[test]
 fn every_subtree_of_every_small_tree_verifies() {
     let all = leaves(24);
