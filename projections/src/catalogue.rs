@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use crate::{
     Batch, ProjectionError,
     batch::{self, Range, fault},
+    builds::Build,
     shared::Shared,
     skips::{self, Positions},
 };
@@ -48,14 +49,15 @@ impl Catalogue {
         Self { shared: Some(Shared::new(projectors, entries_max)), ..Self::default() }
     }
 
-    /// Reads a batch; nothing when the range is empty.
+    /// Reads a batch for a build; nothing when the range is empty.
     pub(crate) async fn batch(
         &self,
         store: &Store,
         range: Range<'_>,
+        build: Build,
     ) -> Result<Option<Arc<Batch>>, ProjectionError> {
         match &self.shared {
-            Some(shared) if shared.fits(range) => shared.read(store, self, range).await,
+            Some(shared) if shared.fits(range) => shared.read(store, self, range, build.begun).await,
             _ => Ok(batch::read(store, self, range).await?.map(Arc::new)),
         }
     }

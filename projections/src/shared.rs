@@ -19,7 +19,14 @@ use crate::{
 const PLACES_MAX: usize = 4;
 
 /// What a projector finds at a position: its next batch, once someone has read it.
-type Place = Arc<tokio::sync::Mutex<Option<Arc<Batch>>>>;
+type Place = Arc<tokio::sync::Mutex<Option<Read>>>;
+
+#[derive(Debug)]
+struct Read {
+    batch: Arc<Batch>,
+    /// Whatever was committed up to here had been when it was read. What is withheld later is in it.
+    seen: u64,
+}
 
 /// The batches that the projectors of a runner share.
 #[derive(Debug)]
@@ -41,22 +48,26 @@ impl Shared {
         range.until.is_none() && range.entries_max >= self.entries_max && range.skips.is_empty()
     }
 
-    /// Reads a batch, or takes it from who has read it; nothing when there is no entry after the position.
+    /// Reads a batch, or takes it from who has read it; nothing when there is no entry after the position. A build that was begun at
+    /// `begun` must see nothing that was withheld before.
     pub(crate) async fn read(
         &self,
         store: &Store,
         catalogue: &Catalogue,
         range: Range<'_>,
+        begun: u64,
     ) -> Result<Option<Arc<Batch>>, ProjectionError> {
         let (place, next) = self.place(range.after);
         let mut read = place.lock().await;
-        if read.is_none() {
+        if read.as_ref().is_none_or(|read| read.seen < begun) {
+            let head = *store.watch().borrow();
             // No further than where another projector's batch begins, so that from there on it is shared again.
             let before = next.and_then(|next| u32::try_from(next - range.after).ok()).unwrap_or(u32::MAX);
             let range = Range { entries_max: range.entries_max.min(before), ..range };
-            *read = batch::read(store, catalogue, range).await?.map(Arc::new);
+            let batch = batch::read(store, catalogue, range).await?.map(Arc::new);
+            *read = batch.map(|batch| Read { seen: head.max(batch.to), batch });
         }
-        let batch = read.clone();
+        let batch = read.as_ref().map(|read| Arc::clone(&read.batch));
         drop(read);
         self.taken(range.after, batch.is_some());
         Ok(batch)

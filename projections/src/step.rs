@@ -53,7 +53,7 @@ pub(crate) async fn step(
     };
     let range = Range { after: from, until, entries_max, skips: &skips };
     // A transaction that is held and not used rolls back when it is dropped.
-    let Some(batch) = catalogue.batch(store, range).await? else {
+    let Some(batch) = catalogue.batch(store, range, build).await? else {
         return Ok(Stepped::Idle { position: from });
     };
     let writes = projector.writes(dialect, &batch)?;
@@ -90,7 +90,7 @@ pub(crate) async fn catch_up_within(
     while after < until {
         let entries_max = crate::runner::BATCH_ENTRIES;
         let range = Range { after, until: Some(until), entries_max, skips: &skips };
-        let Some(batch) = catalogue.batch(store, range).await? else { break };
+        let Some(batch) = catalogue.batch(store, range, build).await? else { break };
         let writes = projector.writes(tx.dialect(), &batch)?;
         write(store, projector, build, &batch, writes, tx).await?;
         after = batch.to;

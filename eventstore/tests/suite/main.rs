@@ -21,6 +21,6 @@ mod servers;
 mod sharding;
 mod trees;
 mod triggers;
-mod upgrading;
 mod unlocked;
+mod upgrading;
 mod withholding;

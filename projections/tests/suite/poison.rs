@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use eventstore::{Store, args, sql::Dialect};
+use eventstore::{
+    Store, args,
+    sql::{self, Dialect},
+};
 use projections::{
     Batch, Options, PageRequest, ProjectionError, Projector, Runner, Status, Table, Write, catch_up, digest,
     history::{self, HistoryProjector},
@@ -72,10 +75,13 @@ impl Projector for Sick {
             }
             Fails::Panics => panic!("it does not fit"),
             Fails::Writes => {
-                let mut rows = eventstore::sql::JsonRows::new();
+                let mut rows = sql::JsonRows::new();
                 rows.push(args![1_i64]);
-                let sql = "UPDATE history_step SET status_after = NULL WHERE build = $1 AND $2 <> ''";
-                writes.push(Write::statement(sql.to_owned(), rows));
+                let given = sql::rows(dialect, "$2", &[("n", sql::Col::Int)]);
+                let sql = format!(
+                    "UPDATE history_step SET status_after = NULL WHERE build = $1 AND 1 IN (SELECT n FROM {given} AS r)"
+                );
+                writes.push(Write::statement(sql, rows));
             }
         }
         Ok(writes)

@@ -10,7 +10,7 @@ use std::{
 
 use eventstore::{
     Store, args,
-    sql::{Dialect, JsonRows},
+    sql::{self, Dialect, JsonRows},
 };
 use projections::{
     Batch, Handle, Options, ProjectionError, Projector, Runner, Table, Write, digest,
@@ -148,7 +148,8 @@ impl Projector for Broken {
         let mut writes = HistoryProjector.writes(dialect, batch)?;
         let mut rows = JsonRows::new();
         rows.push(args![1_i64]);
-        writes.push(Write::statement("INSERT INTO nowhere SELECT $1 WHERE $2 <> ''".to_owned(), rows));
+        let given = sql::rows(dialect, "$2", &[("n", sql::Col::Int)]);
+        writes.push(Write::statement(format!("INSERT INTO nowhere SELECT $1 FROM {given} AS r"), rows));
         Ok(writes)
     }
 }
