@@ -132,6 +132,8 @@ pub(super) struct Unlocked {
     pub numbers: HashMap<(Slug, String), Uuid>,
 }
 
+/// The limits keep each part a look-up: without them PostgreSQL may read a table whole and compare each of its rows with each
+/// parameter.
 fn unlocked_sql() -> String {
     let postgres = Dialect::Postgres;
     format!(
@@ -141,11 +143,11 @@ fn unlocked_sql() -> String {
          SELECT 1, e.version, NULL, e.register, NULL, r.id FROM {} AS r CROSS JOIN LATERAL (
              SELECT version, register FROM entry WHERE shard = $4 AND record = r.id ORDER BY version DESC LIMIT 1) AS e
          UNION ALL
-         SELECT 2, NULL, NULL, k.register, k.number, k.record FROM {} AS r CROSS JOIN number k
-         WHERE k.shard = $4 AND k.register = r.slug AND k.number = r.text
+         SELECT 2, NULL, NULL, r.slug, r.text, k.record FROM {} AS r CROSS JOIN LATERAL (
+             SELECT record FROM number WHERE shard = $4 AND register = r.slug AND number = r.text LIMIT 1) AS k
          UNION ALL
-         SELECT 3, NULL, NULL, NULL, i.key, NULL FROM {} AS r CROSS JOIN idempotency i
-         WHERE i.shard = $4 AND i.scope = r.scope AND i.key = r.name",
+         SELECT 3, NULL, NULL, NULL, r.name, NULL FROM {} AS r CROSS JOIN LATERAL (
+             SELECT 1 FROM idempotency WHERE shard = $4 AND scope = r.scope AND key = r.name LIMIT 1) AS i",
         rows(postgres, "$1", &[("id", Col::Blob)]),
         rows(postgres, "$2", &[("slug", Col::Text), ("text", Col::Text)]),
         rows(postgres, "$3", &[("scope", Col::Text), ("name", Col::Text)]),

@@ -105,6 +105,7 @@ impl Db {
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            ("enable_material", "off"),
             // A few look-ups by an index are done before a worker has started.
             ("max_parallel_workers_per_gather", "0"),
             // Acknowledged is flushed, whatever the server's default is.

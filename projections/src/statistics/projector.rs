@@ -146,6 +146,10 @@ fn month(recorded_at: Timestamp) -> String {
 const REGION: &str = "COALESCE(r.region, (SELECT a.region FROM statistics_address AS a WHERE a.build = $1 \
      AND a.person = r.person AND a.position < r.position ORDER BY a.position DESC LIMIT 1), '')";
 
+/// Is a unit counted already? As a count of at most one, PostgreSQL looks it up by the key; of NOT EXISTS it may make a table of all.
+const KNOWN: &str = "(SELECT COUNT(*) FROM (SELECT 1 FROM statistics_unit AS u WHERE u.build = $1 AND u.register = r.register \
+     AND u.type = r.type AND u.month = r.month AND u.unit = r.unit LIMIT 1) AS one)";
+
 /// Adds to the counts. A person counts in one region of a register, type and month, that of their first entry there: so
 /// the people of several regions add up to no more than there are.
 fn count(dialect: Dialect) -> String {
@@ -153,9 +157,7 @@ fn count(dialect: Dialect) -> String {
     format!(
         "INSERT INTO statistics_cell (build, register, type, month, region, entries, units) \
          SELECT $1, e.register, e.type, e.month, e.region, COUNT(*), CAST(SUM(e.unit) AS BIGINT) FROM ( \
-             SELECT r.register, r.type, r.month, {REGION} AS region, CASE WHEN r.first = 1 AND NOT EXISTS ( \
-                 SELECT 1 FROM statistics_unit AS u WHERE u.build = $1 AND u.register = r.register \
-                 AND u.type = r.type AND u.month = r.month AND u.unit = r.unit) THEN 1 ELSE 0 END AS unit \
+             SELECT r.register, r.type, r.month, {REGION} AS region, CASE WHEN r.first = 1 AND {KNOWN} = 0 THEN 1 ELSE 0 END AS unit \
              FROM {from} AS r) AS e \
          WHERE true GROUP BY e.register, e.type, e.month, e.region \
          ON CONFLICT (build, register, type, month, region) DO UPDATE SET \
