@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::{Claims, Role};
 use super::jwks::Keys;
+use super::seen::Seen;
 use super::{AuthError, IssuerConfigError};
 
 /// The algorithms that an issuer may use: each a signature, none a shared secret.
@@ -63,6 +64,8 @@ pub struct Issuer {
     validation: Validation,
     roles: Vec<Role>,
     keys: Keys,
+    /// Not of an issuer whose keys are fetched: one that was taken back counts no longer than until the next fetch.
+    seen: Option<Seen>,
 }
 
 impl Issuer {
@@ -80,7 +83,7 @@ impl Issuer {
         // The library would read the system clock; `Authenticator` checks times with ours.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Self { name, algorithm, validation, roles, keys }
+        Self { name, algorithm, validation, roles, keys, seen: Some(Seen::default()) }
     }
 
     pub(super) fn configured(config: &IssuerConfig, audience: &str) -> Result<Self, IssuerConfigError> {
@@ -93,7 +96,8 @@ impl Issuer {
             _ => return Err(IssuerConfigError::Source(name)),
         };
         let audience = config.audience.as_deref().unwrap_or(audience);
-        Ok(Self::new(name, config.algorithm, audience, config.roles.clone(), keys))
+        let seen = config.jwks.is_some().then(Seen::default);
+        Ok(Self { seen, ..Self::new(name, config.algorithm, audience, config.roles.clone(), keys) })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -107,6 +111,9 @@ impl Issuer {
     /// Checks everything but times, which are the caller's to check.
     pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, AuthError> {
         use jsonwebtoken::errors::ErrorKind;
+        if let Some(claims) = self.seen.as_ref().and_then(|seen| seen.recall(token, now)) {
+            return Ok(claims);
+        }
         let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Malformed)?;
         if header.alg != self.algorithm.jwa() {
             return Err(AuthError::Algorithm);
@@ -117,7 +124,12 @@ impl Issuer {
         }
         let key = self.keys.find(header.kid.as_deref(), now).await.ok_or(AuthError::Signature)?;
         match jsonwebtoken::decode::<Claims>(token, &key, &self.validation) {
-            Ok(token) => Ok(token.claims),
+            Ok(checked) => {
+                if let Some(seen) = &self.seen {
+                    seen.note(token, now, &checked.claims);
+                }
+                Ok(checked.claims)
+            }
             Err(error) => Err(match error.kind() {
                 ErrorKind::InvalidSignature => AuthError::Signature,
                 ErrorKind::InvalidAudience => AuthError::Audience,

@@ -6,6 +6,7 @@
 mod claims;
 mod issuer;
 mod jwks;
+mod seen;
 mod token;
 
 pub use claims::{Bodies, Caller, Claims, Principal, Role};

@@ -1,0 +1,88 @@
+//! Tokens whose signature was checked a moment ago: a client sends the same one with each request, and to check it takes longer than
+//! most answers. What it says of times is looked at each time.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use proofs::hash::{Hash, sha256};
+use proofs::time::Timestamp;
+
+use super::claims::Claims;
+
+/// Tokens remembered at most: at about half a kilobyte each, 8 MB. Who has more than that at once is no worse off than without.
+const TOKENS_MAX: usize = 16_384;
+/// How long one is remembered, so that those who come once make room.
+const MILLIS: i64 = 60_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    tokens: Mutex<HashMap<Hash, (Timestamp, Claims)>>,
+}
+
+impl Seen {
+    /// What a token says, if the very same was checked within the last minute.
+    pub(super) fn recall(&self, token: &str, now: Timestamp) -> Option<Claims> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let (checked, claims) = tokens.get(&sha256(token.as_bytes()))?;
+        (0..MILLIS).contains(&(now.millis() - checked.millis())).then(|| claims.clone())
+    }
+
+    pub(super) fn note(&self, token: &str, now: Timestamp, claims: &Claims) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if tokens.len() >= TOKENS_MAX {
+            tokens.retain(|_, (checked, _)| (0..MILLIS).contains(&(now.millis() - checked.millis())));
+        }
+        if tokens.len() < TOKENS_MAX {
+            tokens.insert(sha256(token.as_bytes()), (now, claims.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Role;
+    use serde_json::json;
+
+    fn claims(sub: &str) -> Claims {
+        Claims {
+            iss: "https://issuer.example".to_owned(),
+            aud: json!("reestr"),
+            sub: sub.to_owned(),
+            exp: 0,
+            iat: 0,
+            nbf: None,
+            role: Role::Citizen,
+            department: None,
+            scope: None,
+            client_id: None,
+            consent: None,
+        }
+    }
+
+    #[test]
+    fn only_the_very_same_token_is_recalled_and_only_for_a_minute() {
+        let (seen, now) = (Seen::default(), Timestamp::from_millis(1_000_000));
+        seen.note("a.b.c", now, &claims("one"));
+        let recalled = |token: &str, millis: i64| {
+            seen.recall(token, Timestamp::from_millis(millis)).map(|claims| claims.sub)
+        };
+        assert_eq!(recalled("a.b.c", 1_059_999), Some("one".to_owned()));
+        assert_eq!(recalled("a.b.c", 1_060_000), None);
+        assert_eq!(recalled("a.b.c", 999_999), None, "before it was checked: the clock went back");
+        assert_eq!(recalled("a.b.d", 1_000_000), None);
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let (seen, now) = (Seen::default(), Timestamp::from_millis(0));
+        for n in 0..TOKENS_MAX + 10 {
+            seen.note(&n.to_string(), now, &claims("one"));
+        }
+        assert_eq!(seen.tokens.lock().unwrap().len(), TOKENS_MAX);
+        let later = Timestamp::from_millis(MILLIS);
+        seen.note("later", later, &claims("two"));
+        assert_eq!(seen.tokens.lock().unwrap().len(), 1);
+        assert!(seen.recall("later", later).is_some());
+    }
+}
