@@ -4,7 +4,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use eventstore::StoreError;
+use eventstore::{StoreError, Trouble};
 use projections::ProjectionError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -112,8 +112,14 @@ kinds! {
     OVERLOADED = "overloaded", 503, "The server has more to do than it can",
         "Wait as many seconds as Retry-After says and repeat the request with the same Idempotency-Key.";
     /// The database is away.
-    UNAVAILABLE = "unavailable", 503, "The server cannot reach its database",
+    UNAVAILABLE = "unavailable", 503, "The server cannot use its database",
         "Wait as many seconds as Retry-After says and repeat the request with the same Idempotency-Key.";
+    /// Whoever holds a key is away.
+    SIGNER_UNAVAILABLE = "signer-unavailable", 503, "What holds the signing key does not answer",
+        "Wait as many seconds as Retry-After says and repeat the request with the same Idempotency-Key. Nothing was appended.";
+    /// The server's clock cannot be trusted.
+    CLOCK_AHEAD = "clock-ahead", 503, "The server's clock is ahead of its database's",
+        "Repeat the request with the same Idempotency-Key, to another server of the installation if there is one. Nothing was appended.";
     /// Who looks is recorded first, and cannot be now.
     ACCESS_NOT_RECORDED = "access-not-recorded", 503, "The access could not be recorded",
         "Wait as many seconds as Retry-After says and ask again. Nothing was shown.";
@@ -136,6 +142,9 @@ impl Kind {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
+
+/// `Retry-After` of what ends only when someone sees to it.
+const LASTING_SECONDS: u64 = 10;
 
 /// One place of the request that is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -252,12 +261,30 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
-            tracing::error!(error = %error, "the store is not available");
-            let detail = match error {
-                StoreError::Signer { .. } => "What holds the key that signs this did not answer.",
-                _ => "The database did not answer.",
+            let trouble = error.trouble();
+            let todo = trouble.map(Trouble::advice).unwrap_or_default();
+            tracing::error!(error = %error, todo, "the store is not available");
+            let (kind, detail, seconds) = match error {
+                StoreError::Signer { .. } => {
+                    (SIGNER_UNAVAILABLE, "What holds the key that signs this did not answer.", 1)
+                }
+                StoreError::ClockAhead { .. } => {
+                    (CLOCK_AHEAD, "What it would record could not be taken back.", LASTING_SECONDS)
+                }
+                StoreError::Gone { .. } => {
+                    (UNAVAILABLE, "The file of the database is not where it was.", LASTING_SECONDS)
+                }
+                StoreError::OutcomeUnknown(_) => {
+                    (UNAVAILABLE, "It is not known whether the database has taken the entries.", 1)
+                }
+                _ => {
+                    let lasts =
+                        matches!(trouble, Some(Trouble::Full | Trouble::ReadOnly | Trouble::Disk));
+                    let words = trouble.unwrap_or(Trouble::Away).words();
+                    (UNAVAILABLE, words, if lasts { LASTING_SECONDS } else { 1 })
+                }
             };
-            return Self::new(UNAVAILABLE, detail).retry_after(1);
+            return Self::new(kind, detail).retry_after(seconds);
         }
         Self::internal(&error)
     }

@@ -22,6 +22,13 @@ impl Failure {
         Self { message: message.into(), code: 1 }
     }
 
+    /// With what can be done about it.
+    pub fn hint(mut self, hint: &str) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(hint);
+        self
+    }
+
     /// What was asked for failed, for this reason and those behind it.
     pub fn because(what: &str, error: &(dyn Error + 'static)) -> Self {
         Self { message: format!("{what}: {}", chain(error)), code: 1 }

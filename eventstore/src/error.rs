@@ -63,6 +63,35 @@ pub enum StoreError {
         #[source]
         why: SignError,
     },
+    /// This process would record a time that is far from now, and nothing recorded later could be earlier.
+    #[error(
+        "the clock of this machine is {ahead_seconds} s ahead of the database's: entries are refused until they agree; set the clock \
+         (is the machine's time service running?)"
+    )]
+    ClockAhead {
+        /// By how much.
+        ahead_seconds: u64,
+    },
+    /// A newer version of this program has changed the schema, and only it, or one newer yet, knows what that means.
+    #[error(
+        "the store is at step {found} of its schema, and this version of the program knows steps up to {known}: a newer version has \
+         opened it; run that version, or one newer yet"
+    )]
+    SchemaNewer {
+        /// The first step that is not known.
+        found: i64,
+        /// The last one that is.
+        known: i64,
+    },
+    /// The file of the embedded store is not where it was: what is written would go where nobody finds it.
+    #[error(
+        "{path} is not the file that was opened: it was removed, moved or replaced while the server ran; put it back, or end the server \
+         and restore it from a backup"
+    )]
+    Gone {
+        /// Where it was.
+        path: String,
+    },
     /// Another process reads the file, so that what was in the clear cannot be erased from it.
     #[error(
         "another process has the store open: end it, and start again to erase the keys that an older version kept in the clear"
@@ -90,8 +119,21 @@ impl StoreError {
                     | sqlx::Error::ColumnDecode { .. }
                     | sqlx::Error::TypeNotFound { .. }
             ),
-            Self::OutcomeUnknown(_) | Self::Signer { .. } => true,
+            Self::OutcomeUnknown(_) | Self::Signer { .. } | Self::ClockAhead { .. } | Self::Gone { .. } => true,
             _ => false,
+        }
+    }
+
+    /// What is the matter with the database, where it is something that its operator can see to.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::Database(error) => Trouble::of(error),
+            Self::Migration(error) => match &**error {
+                sqlx::migrate::MigrateError::Execute(error)
+                | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => Trouble::of(error),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -128,6 +170,77 @@ impl StoreError {
         why: impl std::fmt::Display,
     ) -> Self {
         Self::Corrupt { table, column: column.to_owned(), key: key.to_string(), why: why.to_string() }
+    }
+}
+
+/// What may be the matter with a database, and what its operator can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Its disk is full.
+    Full,
+    /// It takes no writes.
+    ReadOnly,
+    /// Others have all its connections.
+    Connections,
+    /// Its disk fails, or is not there.
+    Disk,
+    /// It does not answer.
+    Away,
+}
+
+impl Trouble {
+    /// PostgreSQL's SQLSTATE, and SQLite's primary result code.
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+        let error = match error {
+            sqlx::Error::Database(error) => error,
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => return Some(Self::Away),
+            _ => return None,
+        };
+        let code = error.code()?;
+        if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+            return match &*code {
+                "53100" => Some(Self::Full),
+                "25006" => Some(Self::ReadOnly),
+                "53300" => Some(Self::Connections),
+                code if code.starts_with("58") => Some(Self::Disk),
+                code if code.starts_with("08") || code.starts_with("57P") => Some(Self::Away),
+                _ => None,
+            };
+        }
+        // An extended code of SQLite has the primary one in its lowest byte.
+        match code.parse::<u32>().ok()? & 0xff {
+            13 => Some(Self::Full),
+            8 => Some(Self::ReadOnly),
+            10 | 14 => Some(Self::Disk),
+            _ => None,
+        }
+    }
+
+    /// What is the matter, as a sentence for whoever asked.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Full => "The database has no room left on its disk.",
+            Self::ReadOnly => "The database takes no writes: it is in recovery, or read-only.",
+            Self::Connections => "The database has no connection left.",
+            Self::Disk => "The database cannot use its files.",
+            Self::Away => "The database did not answer.",
+        }
+    }
+
+    /// What its operator can do.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Full => "make room on the disk of the database; the server goes on by itself",
+            Self::ReadOnly => {
+                "PostgreSQL: promote the standby, or point the server at the primary; SQLite: make the file and its directory \
+                 writable for the user that runs the server"
+            }
+            Self::Connections => {
+                "end other clients of the database, or raise its max_connections: a server takes up to 22"
+            }
+            Self::Disk => "look at the disk, and at who may write to the directory of the store",
+            Self::Away => "see whether the database runs, and whether the network lets the server reach it",
+        }
     }
 }
 

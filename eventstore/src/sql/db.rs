@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
@@ -14,10 +15,11 @@ use sqlx::{
     Transaction,
 };
 
+use super::patience::{Place, READ, WRITE, impatient, within};
 use super::row::Inner as RowInner;
 use super::rows::{Array, Parameter, expand};
 use super::{Arg, Dialect, Row, Target, migrations};
-use crate::error::StoreError;
+use crate::error::{StoreError, Trouble};
 
 /// How long a caller waits for a connection, or SQLite for another process's lock, before it is told.
 const WAIT: Duration = Duration::from_secs(15);
@@ -38,7 +40,7 @@ pub struct Db(pub(crate) Inner);
 
 #[derive(Debug, Clone)]
 pub(crate) enum Inner {
-    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Sqlite { readers: SqlitePool, writer: SqlitePool, place: Arc<Place> },
     Postgres { pool: PgPool },
 }
 
@@ -71,29 +73,34 @@ impl Db {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            // A commit that fails for want of room leaves a transaction open by sqlx's count, and none by SQLite's: such a connection
+            // begins no other, and there is only this one.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             .connect_with(options.clone())
             .await?;
         let found: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
         if !at_least(&found, [3, 51, 3]) {
             return Err(StoreError::SqliteVersion { found });
         }
-        migrations::migrator(Dialect::Sqlite).run(&writer).await?;
+        migrations::migrator(Dialect::Sqlite).run(&writer).await.map_err(migrations::failed)?;
+        // Where the file may only be read, SQLite says so not before something is written.
+        sqlx::query("DELETE FROM installation WHERE 0 = 1").execute(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .acquire_timeout(WAIT)
             .test_before_acquire(false)
             .connect_with(options.pragma("query_only", "on"))
             .await?;
-        Ok(Self(Inner::Sqlite { readers, writer }))
+        Ok(Self(Inner::Sqlite { readers, writer, place: Arc::new(Place::of(path)) }))
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
+        let pool = impatient(PgPoolOptions::new())
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(WAIT)
             .connect_with(postgres_options(url)?)
             .await?;
-        migrations::migrator(Dialect::Postgres).run(&pool).await?;
+        migrations::migrator(Dialect::Postgres).run(&pool).await.map_err(migrations::failed)?;
         Ok(Self(Inner::Postgres { pool }))
     }
 
@@ -133,6 +140,14 @@ impl Db {
         }
     }
 
+    /// Fails when the file of an embedded store is not where it was.
+    pub fn check_place(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Inner::Sqlite { place, .. } => place.check(),
+            Inner::Postgres { .. } => Ok(()),
+        }
+    }
+
     /// All rows of a query that only reads.
     pub async fn fetch_all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         match &self.0 {
@@ -141,7 +156,7 @@ impl Db {
                 Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
             }
             Inner::Postgres { pool } => {
-                let rows = postgres_query(sql, args)?.fetch_all(pool).await?;
+                let rows = within(READ, postgres_query(sql, args)?.fetch_all(pool)).await?;
                 Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
             }
         }
@@ -155,7 +170,7 @@ impl Db {
                 Ok(row.map(|row| Row(RowInner::Sqlite(row))))
             }
             Inner::Postgres { pool } => {
-                let row = postgres_query(sql, args)?.fetch_optional(pool).await?;
+                let row = within(READ, postgres_query(sql, args)?.fetch_optional(pool)).await?;
                 Ok(row.map(|row| Row(RowInner::Postgres(row))))
             }
         }
@@ -164,8 +179,12 @@ impl Db {
     /// Begins a transaction that writes. On SQLite there is one at a time: hold it briefly, and never submit while holding it.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         match &self.0 {
-            Inner::Sqlite { writer, .. } => Ok(Tx(TxInner::Sqlite(writer.begin_with(BEGIN_DURABLE).await?))),
-            Inner::Postgres { pool } => Ok(Tx(TxInner::Postgres(pool.begin().await?))),
+            Inner::Sqlite { writer, place, .. } => {
+                let tx = writer.begin_with(BEGIN_DURABLE).await?;
+                place.check()?;
+                Ok(Tx(TxInner::Sqlite(tx)))
+            }
+            Inner::Postgres { pool } => Ok(Tx(TxInner::Postgres(within(WRITE, pool.begin()).await?))),
         }
     }
 
@@ -173,11 +192,14 @@ impl Db {
     /// such transactions back, each whole and none before an earlier one.
     pub async fn begin_disposable(&self) -> Result<Tx, StoreError> {
         match &self.0 {
-            Inner::Sqlite { writer, .. } => Ok(Tx(TxInner::Sqlite(
-                writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?,
-            ))),
+            Inner::Sqlite { writer, place, .. } => {
+                let tx = writer.begin_with("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").await?;
+                place.check()?;
+                Ok(Tx(TxInner::Sqlite(tx)))
+            }
             Inner::Postgres { pool } => {
-                Ok(Tx(TxInner::Postgres(pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?)))
+                let begin = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off");
+                Ok(Tx(TxInner::Postgres(within(WRITE, begin).await?)))
             }
         }
     }
@@ -190,7 +212,7 @@ impl Db {
             Inner::Sqlite { readers, .. } => Ok(Tx(TxInner::Sqlite(readers.begin().await?))),
             Inner::Postgres { pool } => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Ok(Tx(TxInner::Postgres(pool.begin_with(begin).await?)))
+                Ok(Tx(TxInner::Postgres(within(WRITE, pool.begin_with(begin)).await?)))
             }
         }
     }
@@ -228,7 +250,7 @@ impl Db {
 
     pub(crate) async fn close(&self) {
         match &self.0 {
-            Inner::Sqlite { readers, writer } => {
+            Inner::Sqlite { readers, writer, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -262,7 +284,7 @@ impl Tx {
                 Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
             }
             TxInner::Postgres(tx) => {
-                let rows = postgres_query(sql, args)?.fetch_all(&mut **tx).await?;
+                let rows = within(WRITE, postgres_query(sql, args)?.fetch_all(&mut **tx)).await?;
                 Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
             }
         }
@@ -276,7 +298,7 @@ impl Tx {
                 Ok(row.map(|row| Row(RowInner::Sqlite(row))))
             }
             TxInner::Postgres(tx) => {
-                let row = postgres_query(sql, args)?.fetch_optional(&mut **tx).await?;
+                let row = within(WRITE, postgres_query(sql, args)?.fetch_optional(&mut **tx)).await?;
                 Ok(row.map(|row| Row(RowInner::Postgres(row))))
             }
         }
@@ -286,7 +308,9 @@ impl Tx {
     pub async fn execute(&mut self, sql: &str, args: Vec<Arg>) -> Result<u64, StoreError> {
         match &mut self.0 {
             TxInner::Sqlite(tx) => Ok(sqlite_query(sql, args).execute(&mut **tx).await?.rows_affected()),
-            TxInner::Postgres(tx) => Ok(postgres_query(sql, args)?.execute(&mut **tx).await?.rows_affected()),
+            TxInner::Postgres(tx) => {
+                Ok(within(WRITE, postgres_query(sql, args)?.execute(&mut **tx)).await?.rows_affected())
+            }
         }
     }
 
@@ -294,7 +318,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.0 {
             TxInner::Sqlite(tx) => tx.commit().await,
-            TxInner::Postgres(tx) => tx.commit().await,
+            TxInner::Postgres(tx) => within(WRITE, tx.commit()).await,
         }
         .map_err(|error| unless_refused(error.into()))
     }
@@ -303,7 +327,7 @@ impl Tx {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.0 {
             TxInner::Sqlite(tx) => tx.rollback().await?,
-            TxInner::Postgres(tx) => tx.rollback().await?,
+            TxInner::Postgres(tx) => within(WRITE, tx.rollback()).await?,
         }
         Ok(())
     }
@@ -312,7 +336,12 @@ impl Tx {
 /// An error of what commits: its outcome is unknown, unless the server itself refused.
 pub(crate) fn unless_refused(error: StoreError) -> StoreError {
     match error {
-        StoreError::Database(error) if !refused(&error) => StoreError::OutcomeUnknown(error.to_string()),
+        StoreError::Database(error) if !refused(&error) => {
+            if let Some(trouble) = Trouble::of(&error) {
+                tracing::error!(%error, todo = trouble.advice(), "a commit came to nothing that is known");
+            }
+            StoreError::OutcomeUnknown(error.to_string())
+        }
         error => error,
     }
 }

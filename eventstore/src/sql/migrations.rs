@@ -1,9 +1,10 @@
 //! The schema, brought up to date when a store is opened.
 
 use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migration, MigrateError, MigrationType, Migrator};
 
 use super::Dialect;
+use crate::error::StoreError;
 
 // `SQLITE` and `POSTGRES`: (version, name, text) of every file in `migrations/`, listed by `build.rs`.
 include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
@@ -17,4 +18,13 @@ pub(super) fn migrator(dialect: Dialect) -> Migrator {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     Migrator::with_migrations(migrations.collect())
+}
+
+/// A schema of a newer version is left as it is: what it means, this version cannot know.
+pub(super) fn failed(error: MigrateError) -> StoreError {
+    let known = SQLITE.iter().chain(POSTGRES).map(|(version, ..)| *version).max().unwrap_or_default();
+    match error {
+        MigrateError::VersionMissing(found) if found > known => StoreError::SchemaNewer { found, known },
+        error => error.into(),
+    }
 }

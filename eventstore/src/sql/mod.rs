@@ -6,6 +6,7 @@
 
 mod db;
 mod migrations;
+mod patience;
 mod row;
 mod rows;
 

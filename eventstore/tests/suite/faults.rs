@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eventstore::sql::Target;
-use eventstore::{AppendError, Clock, Options, Store, StoreError};
+use eventstore::{AppendError, Clock, Options, Store, StoreError, Trouble};
 use futures_util::future::join_all;
 use proofs::time::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -141,6 +141,53 @@ async fn the_appender_survives_a_silent_connection() {
     assert!(matches!(told, Err(AppendError::Store(StoreError::OutcomeUnknown(_)))), "{told:?}");
     assert_eq!(places(&store.submit(request(2)).await.unwrap()), [(2, 1, 1)]);
     assert_eq!(places(&store.submit(request(3)).await.unwrap()), [(3, 2, 1)]);
+    drop(store);
+    fixture.drop_store().await;
+}
+
+/// Nothing that is waited for takes longer.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Every connection of the readers goes silent, idle ones and one that waits for an answer: each is given up within seconds, and the
+/// pool has others. The kernel would take a quarter of an hour.
+#[tokio::test]
+async fn the_readers_survive_a_silent_network() {
+    let fixture = Fixture::new(Kind::Postgres).await;
+    fixture.with_logs(&["licences"]).await.close().await;
+    let Target::Postgres(url) = &fixture.target else { unreachable!("it is PostgreSQL") };
+    let (user, rest) = url.split_once('@').unwrap();
+    let (server, database) = rest.split_once('/').unwrap();
+    let (freeze, frozen) = watch::channel(0);
+    let port = wire(server.to_owned(), frozen).await;
+    let target = Target::Postgres(format!("{user}@127.0.0.1:{port}/{database}"));
+    let store = Store::open(Options { target, ..fixture.options() }).await.unwrap();
+    // As many as the pool has: each holds one until all have.
+    let all = (0..20).map(|_| store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(0.3)", vec![]));
+    assert!(join_all(all).await.iter().all(Result::is_ok));
+    let waits = store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(10)", vec![]);
+    let beside = fixture.open().await;
+    let silence = async {
+        let running = "SELECT COUNT(*) AS running FROM pg_stat_activity WHERE datname = current_database()
+            AND query LIKE '%pg_sleep(10)%' AND state = 'active' AND pid <> pg_backend_pid()";
+        let seen = async {
+            while beside.db().fetch_optional(running, vec![]).await.unwrap().unwrap().int("running").unwrap() == 0 {
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("the query runs");
+        freeze.send(1).unwrap();
+        // Those that wait for a connection that was idle get another.
+        let answers = join_all((0..40).map(|_| store.position())).await;
+        assert!(answers.iter().any(Result::is_ok), "{answers:?}");
+        // Nor does the listener wait for ever for news of what others append.
+        beside.submit(fixture.one("licences", 1, 1)).await.unwrap();
+        let mut head = store.watch();
+        tokio::time::timeout(PATIENCE, head.wait_for(|position| *position == 1)).await.unwrap().unwrap();
+    };
+    let (waited, ()) = tokio::join!(waits, silence);
+    let error = waited.err().expect("it waited in vain");
+    assert!(error.is_transient() && error.trouble() == Some(Trouble::Away), "{error}");
+    assert!(join_all((0..40).map(|_| store.position())).await.iter().all(Result::is_ok));
+    beside.close().await;
     drop(store);
     fixture.drop_store().await;
 }
