@@ -4,6 +4,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::registry::{Bootstrap, Reason, Refusal, Registry};
 use api::withholding::{Withholding, WithholdingError};
@@ -25,6 +26,10 @@ use crate::system::{OsEntropy, SystemClock};
 
 /// The file of the embedded store in its directory.
 pub const STORE_FILE: &str = "reestr.db";
+
+/// How far this machine's clock may be ahead of PostgreSQL's. Clocks that are kept differ by milliseconds; what is recorded meanwhile
+/// holds up everybody's time of recording by no more than this.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(30);
 
 /// An open store with the registers that every store has.
 pub struct Opened {
@@ -138,6 +143,7 @@ pub fn options(args: &StoreArgs, config: &Config) -> Result<Options, Failure> {
     }
     options.shards = config.shards;
     options.first_shard = PLATFORM_REGISTERS.iter().filter_map(|register| register.parse().ok()).collect();
+    options.clock_ahead_max = Some(CLOCK_AHEAD_MAX);
     Ok(options)
 }
 
@@ -158,11 +164,16 @@ pub async fn open_mirror(args: &StoreArgs, log_name: &str) -> Result<Store, Fail
 }
 
 fn unopened(args: &StoreArgs, error: &StoreError) -> Failure {
+    let file = args.data.join(STORE_FILE);
     let what = match &args.database {
-        Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)",
-        None => "the store cannot be opened",
+        Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)".to_owned(),
+        None => format!("the store {} cannot be opened", file.display()),
     };
-    Failure::because(what, error)
+    let failure = Failure::because(&what, error);
+    match error.trouble() {
+        Some(trouble) => failure.hint(trouble.advice()),
+        None => failure,
+    }
 }
 
 /// Defines the registers that the engine itself keeps, where the store has none of the name: a store made by an older

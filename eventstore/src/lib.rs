@@ -47,7 +47,7 @@ pub use aggregate::{Codec, CodecError, Conditions, ExecuteError, Loaded, execute
 pub use backup::{Copied, backup};
 pub use clock::{Clock, Entropy};
 pub use cqrs::{JournalContext, JournalEventStore};
-pub use error::{AppendError, StoreError};
+pub use error::{AppendError, StoreError, Trouble};
 pub use keys::{CHECKPOINT, KeyHolder, NoHolder, STATEMENT, TOKEN};
 pub use metrics::{AppendMetrics, Histogram};
 pub use mirror::{MirrorError, MirroredEntry, MirroredLog, Mirroring};
@@ -60,5 +60,7 @@ pub use published::Published;
 pub use reader::{Bodies, READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
 pub use seal::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, PassphraseSealed, SealError, forget_secrets};
 pub use shards::SHARDS_MAX;
-pub use store::{BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, Store};
+pub use store::{
+    BATCH_ENTRIES_MAX, BATCH_TIMEOUT, Options, QUEUE_ENTRIES_MAX, RECORDED_AHEAD_SECONDS, Store,
+};
 pub use withheld::{Leaf, WITHHELD_ROWS_MAX, Withheld};

@@ -1,7 +1,11 @@
 //! Numbers about appending, as plain atomics: `api` gives them to Prometheus.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+
+use proofs::time::Timestamp;
+
+use crate::error::StoreError;
 
 /// Upper bounds of append latency in microseconds: from what a group commit on a fast disk takes to what a caller gives up at.
 pub const LATENCY_BOUNDS_MICROS: [u64; 12] =
@@ -62,6 +66,9 @@ pub struct AppendMetrics {
     pub(crate) waiting: AtomicU64,
     pub(crate) latency_micros: Histogram,
     pub(crate) batch_entries: Histogram,
+    clock_ahead_millis: AtomicU64,
+    clock_refuses: AtomicBool,
+    recorded_ahead_millis: AtomicU64,
 }
 
 impl AppendMetrics {
@@ -77,6 +84,9 @@ impl AppendMetrics {
             waiting: AtomicU64::new(0),
             latency_micros: Histogram::new(&LATENCY_BOUNDS_MICROS),
             batch_entries: Histogram::new(&BATCH_BOUNDS),
+            clock_ahead_millis: AtomicU64::new(0),
+            clock_refuses: AtomicBool::new(false),
+            recorded_ahead_millis: AtomicU64::new(0),
         }
     }
 
@@ -133,6 +143,45 @@ impl AppendMetrics {
     /// Entries of each batch that was committed.
     pub fn batch_entries(&self) -> &Histogram {
         &self.batch_entries
+    }
+
+    /// Seconds that this process's clock was ahead of the database's when they were compared last.
+    pub fn clock_ahead_seconds(&self) -> u64 {
+        self.clock_ahead_millis.load(Ordering::Relaxed) / 1_000
+    }
+
+    /// Whether that is too much, so that entries are refused.
+    pub fn clock_refuses(&self) -> bool {
+        self.clock_refuses.load(Ordering::Relaxed)
+    }
+
+    /// Seconds that the last entry's time of recording was ahead of this process's clock, when it last looked: so long will new
+    /// entries have that same time.
+    pub fn recorded_ahead_seconds(&self) -> u64 {
+        self.recorded_ahead_millis.load(Ordering::Relaxed) / 1_000
+    }
+
+    /// Notes how our clock and the database's were found to be, and how what is recorded is with ours.
+    pub(crate) fn clock(
+        &self,
+        ahead: Result<u64, StoreError>,
+        recorded_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let millis = match &ahead {
+            Ok(millis) => *millis,
+            Err(StoreError::ClockAhead { ahead_seconds }) => ahead_seconds * 1_000,
+            Err(_) => return ahead.map(|_| ()),
+        };
+        self.clock_ahead_millis.store(millis, Ordering::Relaxed);
+        self.clock_refuses.store(ahead.is_err(), Ordering::Relaxed);
+        self.recorded(recorded_at, now);
+        ahead.map(|_| ())
+    }
+
+    pub(crate) fn recorded(&self, recorded_at: Timestamp, now: Timestamp) {
+        let millis = u64::try_from(recorded_at.millis() - now.millis()).unwrap_or_default();
+        self.recorded_ahead_millis.store(millis, Ordering::Relaxed);
     }
 
     pub(crate) fn answered(&self, waited: Duration, entries: u64) {

@@ -33,6 +33,9 @@ pub const BATCH_TIMEOUT: Duration = Duration::from_secs(90);
 /// Connections that do not end by then are left behind when the store closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Beyond this, an entry recorded later than now is told to operators: servers whose clocks are kept agree to a fraction of it.
+pub const RECORDED_AHEAD_SECONDS: u64 = 60;
+
 /// How to open a store.
 #[derive(Clone)]
 pub struct Options {
@@ -61,6 +64,8 @@ pub struct Options {
     pub queue_entries_max: usize,
     /// How long a batch may take before everyone in it is told that its outcome is unknown.
     pub batch_timeout: Duration,
+    /// How far this process's clock may be ahead of PostgreSQL's before it appends nothing more. Nothing: however far.
+    pub clock_ahead_max: Option<Duration>,
 }
 
 impl Options {
@@ -85,6 +90,7 @@ impl Options {
             batch_entries_max: BATCH_ENTRIES_MAX,
             queue_entries_max: QUEUE_ENTRIES_MAX,
             batch_timeout: BATCH_TIMEOUT,
+            clock_ahead_max: None,
         }
     }
 }
@@ -100,6 +106,7 @@ struct Shared {
     /// Does it hold another installation's registers?
     mirror: bool,
     clock: Arc<dyn Clock>,
+    clock_ahead_max: Option<Duration>,
     entropy: Arc<dyn Entropy>,
     keyring: Keyring,
     appender: Appender,
@@ -177,6 +184,7 @@ impl Store {
             batch_entries_max: options.batch_entries_max.max(1),
             queue_entries_max: options.queue_entries_max.max(1),
             batch_timeout: options.batch_timeout,
+            clock_ahead_max: options.clock_ahead_max,
         })?;
         let listening = match &options.target {
             Target::Sqlite(_) => None,
@@ -184,12 +192,13 @@ impl Store {
                 Some(listen::start(url.clone(), db.clone(), Arc::clone(&publish)).await?)
             }
         };
-        Ok(Self(Arc::new(Shared {
+        let store = Self(Arc::new(Shared {
             db,
             log_name: options.log_name,
             witnessed: options.witnessed,
             mirror: claimed.mirror,
             clock: options.clock,
+            clock_ahead_max: options.clock_ahead_max,
             entropy: options.entropy,
             keyring,
             appender,
@@ -198,7 +207,26 @@ impl Store {
             head,
             publish,
             tasks: Mutex::new(Some(Tasks { appending, listening })),
-        })))
+        }));
+        store.look_at_the_time(position).await;
+        Ok(store)
+    }
+
+    /// Says when what was recorded last is later than now: someone's clock was ahead, and new entries get that time until ours is there.
+    async fn look_at_the_time(&self, position: u64) {
+        // An entry that cannot be read is found by whoever needs it.
+        let last = self.read_after(position.saturating_sub(1), 1).await.unwrap_or_default();
+        let Some(last) = last.first() else { return };
+        self.metrics().recorded(last.recorded_at, self.0.clock.now());
+        let ahead_seconds = self.metrics().recorded_ahead_seconds();
+        if ahead_seconds > RECORDED_AHEAD_SECONDS {
+            tracing::warn!(ahead_seconds, "the last entry was recorded later than now: a clock was ahead; new entries get its time meanwhile");
+        }
+    }
+
+    /// Fails while entries would be refused because this process's clock is too far ahead of the database's.
+    pub async fn check_clock(&self) -> Result<(), StoreError> {
+        appender::check_clock(&self.0.db, self.0.clock_ahead_max, self.0.clock.now()).await
     }
 
     /// The database, for tables that rest on the journal.

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use eventstore::RECORDED_AHEAD_SECONDS;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -74,6 +75,15 @@ pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Healt
         tracing::warn!(error = %error, "the database does not answer");
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Health::of("the database does not answer")));
     }
+    if let Err(error) = state.store().db().check_place() {
+        tracing::warn!(error = %error, "the database is not where it was");
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health::of("the database is not where it was")));
+    }
+    // Another server, whose clock is right, takes what is appended.
+    if let Err(error) = state.store().check_clock().await {
+        tracing::warn!(error = %error, "nothing is appended");
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Health::of("the clock is ahead of the database's")));
+    }
     let states = state.projections().states();
     let stuck = states.iter().filter(|state| state.failures >= FAILURES_STUCK && state.paused.is_none());
     let mut stuck: Vec<_> = stuck.map(|state| state.name).collect();
@@ -91,6 +101,8 @@ pub async fn get_ready(State(state): State<AppState>) -> (StatusCode, Json<Healt
     let unproposed = state.proactive().is_some_and(|engine| engine.state().failures >= FAILURES_STUCK);
     let words = if unproposed && words == "ok" { "no proposals are made" } else { words };
     stuck.extend(unproposed.then_some("proposals"));
+    let pinned = state.store().metrics().recorded_ahead_seconds() > RECORDED_AHEAD_SECONDS;
+    let words = if pinned && words == "ok" { "the last entry was recorded later than now" } else { words };
     let contradicted = contradicted(&state).await;
     let words = if contradicted.is_empty() { words } else { "a register was rolled back or forked" };
     (code, Json(Health { status: words, stuck, paused, contradicted }))

@@ -94,7 +94,26 @@ fn appender(text: &mut String, state: &AppState) -> fmt::Result {
         text,
         "# HELP {name} Entries that wait to be appended.\n# TYPE {name} gauge\n{name} {}",
         metrics.waiting()
-    )
+    )?;
+    for (name, help, value) in [
+        (
+            "reestr_clock_ahead_seconds",
+            "How far this clock was ahead of the database's when they were compared last",
+            metrics.clock_ahead_seconds(),
+        ),
+        (
+            "reestr_recorded_ahead_seconds",
+            "How far the last entry's time of recording was ahead of this clock",
+            metrics.recorded_ahead_seconds(),
+        ),
+    ] {
+        writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge")?;
+        unit(text, name)?;
+        writeln!(text, "{name} {value}")?;
+    }
+    let name = "reestr_append_refused_by_clock";
+    let refuses = u8::from(metrics.clock_refuses());
+    writeln!(text, "# HELP {name} Whether entries are refused for it.\n# TYPE {name} gauge\n{name} {refuses}")
 }
 
 /// When the certificate ends, in seconds since 1970.

@@ -12,6 +12,7 @@ use super::decide::{self, Decided, Undecided};
 use super::known::Known;
 use super::lock::{self, Head};
 use super::lookup::{self, Facts, Signers};
+use super::skew::Skew;
 use super::tiles::FullTile;
 use super::{Start, Waiting, tiles, write};
 use crate::clock::Clock;
@@ -51,6 +52,7 @@ pub(super) struct Batches {
     /// Each is checked against the log's row.
     signers: Signers,
     known: Known,
+    skew: Skew,
 }
 
 impl Batches {
@@ -68,6 +70,7 @@ impl Batches {
             shards: start.shards.clone(),
             signers: Signers::new(),
             known: Known::default(),
+            skew: Skew::new(start.clock_ahead_max),
         })
     }
 
@@ -89,13 +92,14 @@ impl Batches {
         }
         let in_time = tokio::time::timeout(self.timeout, self.commit_signed(batch)).await;
         let outcome = in_time.unwrap_or_else(|_| {
-            self.reconnect();
             Err(StoreError::OutcomeUnknown("the database did not answer in time".to_owned()))
         });
         let answers = match outcome {
             Ok(answers) => answers,
             Err(error) => {
                 self.forget();
+                // Its connection may be one that nothing comes from any more.
+                self.reconnect();
                 self.metrics.failed_batches.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%error, submissions = replies.len(), "a batch failed");
                 replies.iter().map(|_| Err(AppendError::Store(error.clone()))).collect()
@@ -159,7 +163,10 @@ impl Batches {
     async fn attempt(&mut self, batch: Vec<Submission>) -> Result<Attempt, StoreError> {
         failpoint::pass(Step::Begin);
         let count = self.shards.count();
-        if let Some(head) = self.known.head(&batch).filter(|_| count == 1) {
+        if let Some(head) = self.known.head(&batch).filter(|_| count == 1)
+            && let Some(ahead) = self.skew.recent(self.clock.now())
+        {
+            self.metrics.clock(Ok(ahead), head.recorded_at, self.clock.now())?;
             return self.unlocked(batch, head).await;
         }
         let mut tx = self.begin().await?;
@@ -175,6 +182,8 @@ impl Batches {
         let facts =
             lookup::read(&mut tx, &batch, (head, places), log_name, keyring, &mut self.signers).await?;
         failpoint::pass(Step::LookedUp);
+        let now = self.clock.now();
+        self.metrics.clock(self.skew.check(&mut tx, now).await, facts.head.recorded_at, now)?;
         let alone = lock::alone(tx.dialect(), count);
         let decided = if alone {
             let whole = if facts.signs_locally() { Vec::new() } else { batch.clone() };

@@ -7,11 +7,13 @@ mod decide;
 mod known;
 mod lock;
 mod lookup;
+mod skew;
 mod tiles;
 mod write;
 
 pub(crate) use decide::{Accepted, Decided, Touched};
 pub(crate) use lock::{Head, journal as lock_journal};
+pub(crate) use skew::check as check_clock;
 pub(crate) use tiles::filled;
 pub(crate) use write::write;
 
@@ -51,6 +53,7 @@ pub(crate) struct Start {
     pub batch_entries_max: usize,
     pub queue_entries_max: usize,
     pub batch_timeout: Duration,
+    pub clock_ahead_max: Option<Duration>,
 }
 
 /// The callers' side of the tasks.

@@ -116,6 +116,10 @@ impl Fixture {
         }
     }
 
+    pub fn clock_now(&self) -> Timestamp {
+        eventstore::Clock::now(&*self.clock)
+    }
+
     pub fn is_postgres(&self) -> bool {
         self.database.is_some()
     }

@@ -5,6 +5,7 @@ extern crate reestr_eventstore as eventstore;
 
 mod aggregates;
 mod appending;
+mod clock;
 mod conflicts;
 mod corruption;
 mod devices;
