@@ -63,6 +63,10 @@ pub async fn all_there_once(server: &Server, token: &str, acknowledged: &Acknowl
         for item in page["items"].as_array().unwrap() {
             let statement = item["statement"].as_str().unwrap();
             let parsed = proofs::statement::SignedStatement::parse(statement).unwrap();
+            // An order is a second entry of a record that was acknowledged.
+            if parsed.statement().entry_type.as_str() == "withheld" {
+                continue;
+            }
             let record = parsed.statement().record.to_string();
             seen.entry(record).or_default().push(item["index"].as_u64().unwrap());
         }

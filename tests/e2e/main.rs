@@ -17,6 +17,7 @@ mod devices;
 mod drills;
 mod ending;
 mod failover;
+mod faults;
 mod feeds;
 mod growth;
 mod liar;

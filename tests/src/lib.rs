@@ -7,7 +7,9 @@
 
 pub mod archived;
 pub mod browser;
+pub mod disk;
 pub mod patroni;
 pub mod postgres;
+pub mod proxy;
 pub mod server;
 pub mod store;

@@ -1,8 +1,11 @@
 //! Databases on the PostgreSQL server that `tests/run` starts, and servers of a test's own.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{Connection, Executor, PgConnection};
+
+use crate::disk::Disk;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -85,8 +88,10 @@ impl Drop for Database {
 
 /// A PostgreSQL server of a test's own, to be shut down while it works.
 pub struct Cluster {
-    directory: tempfile::TempDir,
+    disk: Disk,
     port: u16,
+    /// Settings of the server, as `-c name=value`.
+    settings: String,
 }
 
 impl Cluster {
@@ -97,18 +102,38 @@ impl Cluster {
 
     /// The same, with more lines in its configuration, which may name its directory.
     pub fn start_with(configuration: impl Fn(&std::path::Path) -> String) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self::make(Disk::limited(), "", configuration)
+    }
+
+    /// The same on this disk, with these settings.
+    pub fn start_on(disk: Disk, settings: &str) -> Self {
+        Self::make(disk, settings, |_| String::new())
+    }
+
+    fn make(disk: Disk, settings: &str, configuration: impl Fn(&std::path::Path) -> String) -> Self {
         let port = free_port();
-        let cluster = Self { directory, port };
+        let cluster = Self { disk, port, settings: settings.to_owned() };
         if is_root() {
             let owned =
-                std::process::Command::new("chown").arg("postgres").arg(cluster.directory.path()).status();
+                std::process::Command::new("chown").args(["-R", "postgres"]).arg(cluster.disk.path()).status();
             assert!(owned.expect("chown is there").success());
         }
         let data = cluster.data();
         cluster.tool(
             "initdb",
-            &["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+            &[
+                "-D",
+                &data,
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--wal-segsize=1",
+                "--no-sync",
+            ],
         );
         let more = configuration(cluster.directory());
         let append = std::fs::File::options().append(true).open(format!("{data}/postgresql.conf"));
@@ -125,7 +150,7 @@ impl Cluster {
 
     /// Where all of it is.
     pub fn directory(&self) -> &std::path::Path {
-        self.directory.path()
+        self.disk.path()
     }
 
     /// Ends every session at once, as when the machine loses power: recovery follows at the next start.
@@ -133,33 +158,92 @@ impl Cluster {
         self.tool("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
     }
 
+    /// Ends every session, and itself in good order.
+    pub fn stop(&self) {
+        self.tool("pg_ctl", &["-D", &self.data(), "-m", "fast", "-w", "stop"]);
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The disk that it is on.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Its postmaster, and that one's processes; nothing when it does not run.
+    pub fn processes(&self) -> Vec<u32> {
+        let Ok(file) = std::fs::read_to_string(self.disk.path().join("data/postmaster.pid")) else { return Vec::new() };
+        let Some(Ok(postmaster)) = file.lines().next().map(str::parse::<u32>) else { return Vec::new() };
+        if !Path::new(&format!("/proc/{postmaster}")).exists() {
+            return Vec::new();
+        }
+        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
+        let children = children.unwrap_or_default();
+        std::iter::once(postmaster).chain(children.split_whitespace().filter_map(|id| id.parse().ok())).collect()
+    }
+
+    /// Starts it again in recovery: it follows what does not come, and takes no writes.
+    pub fn resume_as_standby(&self) {
+        let signal = self.disk.path().join("data/standby.signal");
+        std::fs::write(signal, "").expect("the file is written");
+        self.resume();
+    }
+
+    /// Ends the recovery.
+    pub fn promote(&self) {
+        self.tool("pg_ctl", &["-D", &self.data(), "-w", "promote"]);
+    }
+
+    /// Starts it again, whatever became of it, as soon as what is left of it has ended.
+    pub fn revive(&self) {
+        for _ in 0..100 {
+            if self.try_resume() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        panic!("it does not start; see {}", self.disk.path().join("log").display());
+    }
+
     /// Starts it again.
     pub fn resume(&self) {
-        let socket = self.directory.path().display();
-        let options = format!("-p {} -k {socket} -c listen_addresses=127.0.0.1", self.port);
-        let log = self.directory.path().join("log").display().to_string();
-        self.tool("pg_ctl", &["-D", &self.data(), "-o", &options, "-l", &log, "-w", "start"]);
+        assert!(self.try_resume(), "it does not start; see {}", self.disk.path().join("log").display());
+    }
+
+    fn try_resume(&self) -> bool {
+        let socket = self.disk.path().display();
+        let options = format!("-p {} -k {socket} -c listen_addresses=127.0.0.1 {}", self.port, self.settings);
+        let log = self.disk.path().join("log").display().to_string();
+        self.run("pg_ctl", &["-D", &self.data(), "-o", &options, "-l", &log, "-w", "start"])
     }
 
     fn data(&self) -> String {
-        self.directory.path().join("data").display().to_string()
+        self.disk.path().join("data").display().to_string()
     }
 
     /// Runs one of PostgreSQL's own programs, as a user that it accepts (never root).
     fn tool(&self, name: &str, args: &[&str]) {
+        let log = self.disk.path().join("log");
+        assert!(self.run(name, args), "{name} failed; see {}", log.display());
+    }
+
+    fn run(&self, name: &str, args: &[&str]) -> bool {
         let program = programs().join(name);
         let mut command = run_as_postgres(&program.display().to_string());
-        command.args(args).current_dir(self.directory.path());
+        command.args(args).current_dir(self.disk.path());
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
         let status = command.status().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        assert!(status.success(), "{name} failed; see {}", self.directory.path().join("log").display());
+        status.success()
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if self.directory.path().join("data/postmaster.pid").exists() {
-            self.stop_immediately();
+        if !self.processes().is_empty() {
+            self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
         }
     }
 }

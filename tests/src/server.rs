@@ -77,12 +77,40 @@ impl Server {
         Self::launch(command, args, &[]).await
     }
 
+    /// The same, with these variables in its environment.
+    pub async fn try_start_with<S: AsRef<str>>(
+        command: &str,
+        args: &[S],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, String> {
+        Self::launch(command, args, environment).await
+    }
+
+    /// A server that is told by an error, and not killed, when it may not write so far into a file.
+    pub async fn start_unsignalled<S: AsRef<str>>(command: &str, args: &[S]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(binary());
+        match Self::launched(shell, command, args, &[]).await {
+            Ok(server) => server,
+            Err(said) => panic!("the server ended before it listened: {said}"),
+        }
+    }
+
     async fn launch<S: AsRef<str>>(
         command: &str,
         args: &[S],
         environment: &[(&str, &str)],
     ) -> Result<Self, String> {
-        let mut child = Command::new(binary())
+        Self::launched(Command::new(binary()), command, args, environment).await
+    }
+
+    async fn launched<S: AsRef<str>>(
+        mut program: Command,
+        command: &str,
+        args: &[S],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, String> {
+        let mut child = program
             .envs(environment.iter().copied())
             .args(command.split(' '))
             .args(["--listen", "127.0.0.1:0"])
@@ -179,12 +207,20 @@ impl Server {
         ended.expect("waited").code()
     }
 
+    /// Waits until it has ended by itself; gives how, and what it printed after it listened.
+    pub async fn died(mut self) -> (std::process::ExitStatus, String) {
+        let status =
+            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("waited");
+        (status, self.output.take().expect("once").await.unwrap_or_default())
+    }
+
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id().expect("it runs")
     }
 
-    async fn signal(&self, signal: &str) {
+    /// Sends it a signal, as in `-STOP`.
+    pub async fn signal(&self, signal: &str) {
         let id = self.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().await.expect("kill is there");
         assert!(sent.success());

@@ -1,0 +1,85 @@
+//! The network between the server and PostgreSQL delays, falls silent, resets, cuts and repeats.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use reestr_tests::disk::Disk;
+use reestr_tests::postgres::{Cluster, Database};
+use reestr_tests::proxy::{Proxy, Weather};
+use reestr_tests::server::Server;
+use reestr_tests::store::Store;
+
+use super::Drill;
+use super::load::Load;
+use crate::shared::demo_args;
+
+/// Entries acknowledged between two faults.
+const BETWEEN: usize = 30;
+
+/// A PostgreSQL that speaks TLS, with a certificate that was made for this test.
+fn cluster() -> Cluster {
+    let disk = Disk::limited();
+    for (name, text) in
+        [("server.crt", include_str!("tls/server.crt")), ("server.key", include_str!("tls/server.key"))]
+    {
+        let file = disk.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    }
+    let place = disk.path().display().to_string();
+    Cluster::start_on(disk, &format!("-c ssl=on -c ssl_cert_file={place}/server.crt -c ssl_key_file={place}/server.key"))
+}
+
+/// Under TLS, as operators are told to have it: in the clear nobody could tell repeated bytes from others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_fails_in_every_way_loses_nothing() {
+    let cluster = tokio::task::block_in_place(cluster);
+    let store = Store::over(Database::create_on(&cluster.url()).await);
+    let proxy = Proxy::start(cluster.address()).await;
+    let through = format!("127.0.0.1:{}", proxy.port);
+    let mut args = demo_args(&store);
+    for arg in &mut args {
+        if arg.starts_with("postgres://") {
+            *arg = arg.replace(&cluster.address(), &through) + "?sslmode=require";
+        }
+    }
+    let server = Server::start("demo", &args).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut drill = Drill::new("network to PostgreSQL".to_owned(), &store, state.path().join("state"));
+    drill.verify(&server).await;
+
+    let load = Load::new(0);
+    let faults = async {
+        load.acknowledged(BETWEEN).await;
+        proxy.weather(Weather::Slow(Duration::from_millis(30)));
+        load.acknowledged(BETWEEN).await;
+        for weather in [Weather::Reset, Weather::Cut, Weather::RepeatedToServer, Weather::RepeatedToClient] {
+            proxy.weather(weather);
+            if weather == Weather::Reset {
+                load.refused("").await;
+                proxy.weather(Weather::Fair);
+            }
+            load.acknowledged(BETWEEN).await;
+        }
+        load.stop();
+    };
+    let (acknowledged, ()) = tokio::join!(load.run(&server, &store, drill.department()), faults);
+    drill.acknowledged.extend(acknowledged);
+    drill.faults += 5;
+    drill.verify(&server).await;
+
+    // Everything that was connected goes silent, and nobody is told: each connection is given up for a new one.
+    let load = Load::new(1);
+    let silence = async {
+        load.acknowledged(BETWEEN).await;
+        proxy.weather(Weather::Silent);
+        load.acknowledged(BETWEEN).await;
+        load.stop();
+    };
+    let (acknowledged, ()) = tokio::join!(load.run(&server, &store, drill.department()), silence);
+    drill.acknowledged.extend(acknowledged);
+    drill.faults += 1;
+    drill.end(&server).await;
+    server.stop().await;
+}
