@@ -278,8 +278,7 @@ impl From<StoreError> for Problem {
                     (UNAVAILABLE, "It is not known whether the database has taken the entries.", 1)
                 }
                 _ => {
-                    let lasts =
-                        matches!(trouble, Some(Trouble::Full | Trouble::ReadOnly | Trouble::Disk));
+                    let lasts = matches!(trouble, Some(Trouble::Full | Trouble::ReadOnly | Trouble::Disk));
                     let words = trouble.unwrap_or(Trouble::Away).words();
                     (UNAVAILABLE, words, if lasts { LASTING_SECONDS } else { 1 })
                 }

@@ -166,7 +166,9 @@ pub async fn open_mirror(args: &StoreArgs, log_name: &str) -> Result<Store, Fail
 fn unopened(args: &StoreArgs, error: &StoreError) -> Failure {
     let file = args.data.join(STORE_FILE);
     let what = match &args.database {
-        Some(_) => "the store cannot be opened (is PostgreSQL running there, and is the URL right?)".to_owned(),
+        Some(_) => {
+            "the store cannot be opened (is PostgreSQL running there, and is the URL right?)".to_owned()
+        }
         None => format!("the store {} cannot be opened", file.display()),
     };
     let failure = Failure::because(&what, error);

@@ -119,7 +119,9 @@ impl StoreError {
                     | sqlx::Error::ColumnDecode { .. }
                     | sqlx::Error::TypeNotFound { .. }
             ),
-            Self::OutcomeUnknown(_) | Self::Signer { .. } | Self::ClockAhead { .. } | Self::Gone { .. } => true,
+            Self::OutcomeUnknown(_) | Self::Signer { .. } | Self::ClockAhead { .. } | Self::Gone { .. } => {
+                true
+            }
             _ => false,
         }
     }
@@ -236,7 +238,7 @@ impl Trouble {
                  writable for the user that runs the server"
             }
             Self::Connections => {
-                "end other clients of the database, or raise its max_connections: a server takes up to 22"
+                "end other clients of the database, or raise its max_connections: a server takes 21, and one a shard"
             }
             Self::Disk => "look at the disk, and at who may write to the directory of the store",
             Self::Away => "see whether the database runs, and whether the network lets the server reach it",

@@ -220,7 +220,10 @@ impl Store {
         self.metrics().recorded(last.recorded_at, self.0.clock.now());
         let ahead_seconds = self.metrics().recorded_ahead_seconds();
         if ahead_seconds > RECORDED_AHEAD_SECONDS {
-            tracing::warn!(ahead_seconds, "the last entry was recorded later than now: a clock was ahead; new entries get its time meanwhile");
+            tracing::warn!(
+                ahead_seconds,
+                "the last entry was recorded later than now: a clock was ahead; new entries get its time meanwhile"
+            );
         }
     }
 

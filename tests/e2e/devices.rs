@@ -148,7 +148,11 @@ async fn a_device_signs_a_register_goes_away_and_comes_back() {
         device.unplug();
         let token = &tokens(store.data())["department"];
         let (status, problem) = append(&server, token, "away", &entry(&store, 600_002)).await.unwrap();
-        assert_eq!((status, problem["type"].as_str()), (503, Some("/problems/signer-unavailable")), "{problem}");
+        assert_eq!(
+            (status, problem["type"].as_str()),
+            (503, Some("/problems/signer-unavailable")),
+            "{problem}"
+        );
         assert!(!problem.to_string().contains(PIN));
         // What needs no signature of the device goes on, reading in office with its entries in `accesses` too.
         let page: Value = server.get(&format!("/v1/registers/{REGISTER}/entries?limit=5"), Some(token)).await;

@@ -78,7 +78,9 @@ impl Drop for Disk {
 /// The soft limit alone, which may be raised again.
 fn limit(processes: &[u32], bytes: &str) {
     for process in processes {
-        let set = Command::new("prlimit").args(["--pid", &process.to_string(), &format!("--fsize={bytes}:")]).status();
+        let set = Command::new("prlimit")
+            .args(["--pid", &process.to_string(), &format!("--fsize={bytes}:")])
+            .status();
         // One that has ended meanwhile writes nothing.
         assert!(set.is_ok(), "prlimit is missing: it is part of util-linux");
     }

@@ -114,8 +114,10 @@ impl Cluster {
         let port = free_port();
         let cluster = Self { disk, port, settings: settings.to_owned() };
         if is_root() {
-            let owned =
-                std::process::Command::new("chown").args(["-R", "postgres"]).arg(cluster.disk.path()).status();
+            let owned = std::process::Command::new("chown")
+                .args(["-R", "postgres"])
+                .arg(cluster.disk.path())
+                .status();
             assert!(owned.expect("chown is there").success());
         }
         let data = cluster.data();
@@ -175,14 +177,18 @@ impl Cluster {
 
     /// Its postmaster, and that one's processes; nothing when it does not run.
     pub fn processes(&self) -> Vec<u32> {
-        let Ok(file) = std::fs::read_to_string(self.disk.path().join("data/postmaster.pid")) else { return Vec::new() };
+        let Ok(file) = std::fs::read_to_string(self.disk.path().join("data/postmaster.pid")) else {
+            return Vec::new();
+        };
         let Some(Ok(postmaster)) = file.lines().next().map(str::parse::<u32>) else { return Vec::new() };
         if !Path::new(&format!("/proc/{postmaster}")).exists() {
             return Vec::new();
         }
         let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
         let children = children.unwrap_or_default();
-        std::iter::once(postmaster).chain(children.split_whitespace().filter_map(|id| id.parse().ok())).collect()
+        std::iter::once(postmaster)
+            .chain(children.split_whitespace().filter_map(|id| id.parse().ok()))
+            .collect()
     }
 
     /// Starts it again in recovery: it follows what does not come, and takes no writes.

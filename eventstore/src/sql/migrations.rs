@@ -1,7 +1,7 @@
 //! The schema, brought up to date when a store is opened.
 
 use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{Migration, MigrateError, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use super::Dialect;
 use crate::error::StoreError;

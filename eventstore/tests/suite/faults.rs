@@ -162,7 +162,8 @@ async fn the_readers_survive_a_silent_network() {
     let target = Target::Postgres(format!("{user}@127.0.0.1:{port}/{database}"));
     let store = Store::open(Options { target, ..fixture.options() }).await.unwrap();
     // As many as the pool has: each holds one until all have.
-    let all = (0..20).map(|_| store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(0.3)", vec![]));
+    let all =
+        (0..20).map(|_| store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(0.3)", vec![]));
     assert!(join_all(all).await.iter().all(Result::is_ok));
     let waits = store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(10)", vec![]);
     let beside = fixture.open().await;
@@ -170,8 +171,9 @@ async fn the_readers_survive_a_silent_network() {
         let running = "SELECT COUNT(*) AS running FROM pg_stat_activity WHERE datname = current_database()
             AND query LIKE '%pg_sleep(10)%' AND state = 'active' AND pid <> pg_backend_pid()";
         let seen = async {
-            while beside.db().fetch_optional(running, vec![]).await.unwrap().unwrap().int("running").unwrap() == 0 {
-            }
+            while beside.db().fetch_optional(running, vec![]).await.unwrap().unwrap().int("running").unwrap()
+                == 0
+            {}
         };
         tokio::time::timeout(PATIENCE, seen).await.expect("the query runs");
         freeze.send(1).unwrap();

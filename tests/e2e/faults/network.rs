@@ -28,7 +28,10 @@ fn cluster() -> Cluster {
         std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     }
     let place = disk.path().display().to_string();
-    Cluster::start_on(disk, &format!("-c ssl=on -c ssl_cert_file={place}/server.crt -c ssl_key_file={place}/server.key"))
+    Cluster::start_on(
+        disk,
+        &format!("-c ssl=on -c ssl_cert_file={place}/server.crt -c ssl_key_file={place}/server.key"),
+    )
 }
 
 /// Under TLS, as operators are told to have it: in the clear nobody could tell repeated bytes from others.

@@ -25,11 +25,14 @@ const SMALL: u32 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_killed_crowded_and_demoted_loses_nothing() {
-    let settings = format!("-c max_connections={CONNECTIONS} -c superuser_reserved_connections=0 -c authentication_timeout=1s");
+    let settings = format!(
+        "-c max_connections={CONNECTIONS} -c superuser_reserved_connections=0 -c authentication_timeout=1s"
+    );
     let cluster = tokio::task::block_in_place(|| Cluster::start_on(Disk::limited(), &settings));
     let store = Store::over(Database::create_on(&cluster.url()).await);
     let (server, state) = (demo(&store).await, tempfile::tempdir().unwrap());
-    let mut drill = Drill::new("PostgreSQL: killed, crowded, demoted".to_owned(), &store, state.path().join("state"));
+    let mut drill =
+        Drill::new("PostgreSQL: killed, crowded, demoted".to_owned(), &store, state.path().join("state"));
     drill.verify(&server).await;
 
     let load = Load::new(0);
@@ -62,7 +65,8 @@ async fn a_database_that_is_killed_crowded_and_demoted_loses_nothing() {
 
 async fn sessions(administrator: &mut PgConnection) -> Vec<i32> {
     // The crowd, and whoever asks this, are in the database `postgres`.
-    let sql = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname <> 'postgres'
+    let sql =
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname <> 'postgres'
         ORDER BY backend_start";
     let rows = administrator.fetch_all(sql).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
@@ -81,7 +85,10 @@ async fn crowded(cluster: &Cluster, load: &Load, server: &Server) {
     let mut crowd = Vec::new();
     for _ in 0..LOOKS {
         for id in sessions(&mut administrator).await {
-            administrator.execute(AssertSqlSafe(format!("SELECT pg_terminate_backend({id}, 5000)"))).await.unwrap();
+            administrator
+                .execute(AssertSqlSafe(format!("SELECT pg_terminate_backend({id}, 5000)")))
+                .await
+                .unwrap();
         }
         while let Ok(one) = PgConnection::connect(&cluster.url()).await {
             crowd.push(one);
@@ -108,9 +115,13 @@ async fn demoted(cluster: &Cluster, load: &Load, server: &Server, store: &Store,
     });
     load.refused("takes no writes").await;
     let path = format!("/v1/registers/{REGISTER}/entries");
-    let request = server.request(reqwest::Method::POST, &path).bearer_auth(token).json(&entry(store, 99_000_000));
+    let request =
+        server.request(reqwest::Method::POST, &path).bearer_auth(token).json(&entry(store, 99_000_000));
     let response = request.send().await.unwrap();
-    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"10".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (503, &"10".parse().unwrap())
+    );
     let public = server.request(reqwest::Method::GET, &format!("/v1/registers/{REGISTER}/checkpoint"));
     assert_eq!(public.send().await.unwrap().status().as_u16(), 200, "what is read is answered");
     // Another server is told too.
@@ -155,7 +166,8 @@ async fn a_database_on_a_full_disk_loses_nothing() {
         drill.faults += 1;
         drill.verify(&server).await;
     }
-    let (status, answer) = append(&server, drill.department(), "after", &entry(&store, 98_000_000)).await.unwrap();
+    let (status, answer) =
+        append(&server, drill.department(), "after", &entry(&store, 98_000_000)).await.unwrap();
     assert_eq!(status, 201, "{answer}");
     drill.end(&server).await;
     server.stop().await;

@@ -71,8 +71,11 @@ async fn killed_at_each_step(kind: Kind) {
 async fn orders(server: &Server, drill: &Drill, before: &[(String, u64)]) -> Vec<(String, u64)> {
     let order = json!({ "authority": "a district court", "number": "2-1/2026", "date": "2026-02-01" });
     let mut given = Vec::new();
-    for (index, record) in drill.acknowledged.values().filter(|(index, _)| before.iter().all(|(_, at)| at != index)) {
-        let order = json!({ "record": record, "type": "withheld", "body": { "order": order, "versions": [1] } });
+    for (index, record) in
+        drill.acknowledged.values().filter(|(index, _)| before.iter().all(|(_, at)| at != index))
+    {
+        let order =
+            json!({ "record": record, "type": "withheld", "body": { "order": order, "versions": [1] } });
         given.push((record.clone(), *index));
         let key = format!("order-{index}");
         match append(server, drill.department(), &key, &order).await {
