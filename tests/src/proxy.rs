@@ -1,4 +1,4 @@
-//! A network of our own between the server and PostgreSQL: it delays, falls silent, resets, cuts and repeats.
+//! A network of our own between the server and PostgreSQL: it delays, resets, cuts and repeats.
 
 use std::time::Duration;
 
@@ -14,10 +14,6 @@ pub enum Weather {
     Fair,
     /// It arrives so much later.
     Slow(Duration),
-    /// Connections that there are go silent for ever, and nobody is told; new ones are fine.
-    Silent,
-    /// Connections that there are, and new ones, go silent.
-    Dark,
     /// Each connection is reset with the next thing sent.
     Reset,
     /// Half of the next thing sent arrives, then the connection ends.
@@ -93,8 +89,6 @@ async fn pass(
         let old = change != since;
         let mut sent = &buffer[..count];
         match weather {
-            Weather::Dark => return std::future::pending().await,
-            Weather::Silent if old => return std::future::pending().await,
             Weather::Slow(by) => tokio::time::sleep(by).await,
             Weather::Reset => {
                 let _ = to.as_ref().set_zero_linger();
