@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proofs::merkle::Frontier;
 use proofs::slug::Slug;
@@ -13,7 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use crate::args;
 use crate::error::StoreError;
 use crate::heads;
-use crate::sql::{Db, DbInner};
+use crate::sql::{Db, DbInner, Place};
 use crate::verify;
 
 /// Leaves read at once: 32 bytes each, 2 MiB.
@@ -59,7 +60,8 @@ pub async fn backup(from: &Path, to: &Path) -> Result<Copied, StoreError> {
 async fn check(path: &Path) -> Result<Copied, StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-    let db = Db(DbInner::Sqlite { readers: pool.clone(), writer: pool });
+    let place = Arc::new(Place::of(path));
+    let db = Db(DbInner::Sqlite { readers: pool.clone(), writer: pool, place });
     let checked = trees(&db).await;
     db.close().await;
     checked

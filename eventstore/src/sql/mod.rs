@@ -12,6 +12,7 @@ mod rows;
 
 pub use db::{Db, Tx};
 pub(crate) use db::{Inner as DbInner, TxInner, unless_refused};
+pub(crate) use patience::Place;
 pub use row::Row;
 pub use rows::{Col, JsonRows, rows};
 

@@ -54,7 +54,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), opened: std::fs::metadata(path).ok().map(|file| identity(&file)) }
     }
 
