@@ -67,7 +67,7 @@ fn request(register: &str, department: &str, entry: EntryRequest) -> AppendReque
 
 #[tokio::test]
 async fn servers_that_start_at_once_write_one_root_of_trust() {
-    for two in Two::both().await {
+    for two in Box::pin(Two::both()).await {
         let knowledge = two.here.refresh().await.expect("it is read");
         assert_eq!(knowledge.departments.iter().count(), 3);
         // The two that are made with the store, those that the engine keeps, and those of the two departments.
@@ -84,7 +84,7 @@ async fn servers_that_start_at_once_write_one_root_of_trust() {
 
 #[tokio::test]
 async fn a_key_revoked_here_signs_no_more_there() {
-    for two in Two::both().await {
+    for two in Box::pin(Two::both()).await {
         let key = PrivateKey::from_seed(&[9; 32]);
         let roads = "roads".parse().expect("a slug");
         let record =
@@ -123,7 +123,7 @@ async fn a_key_revoked_here_signs_no_more_there() {
 
 #[tokio::test]
 async fn a_register_redefined_here_is_judged_so_there() {
-    for two in Two::both().await {
+    for two in Box::pin(Two::both()).await {
         let mut narrower = definition("permits", "roads", "status-public");
         narrower["number"]["pattern"] = json!("^B[0-9]{3}$");
         narrower["number"]["example"] = json!("B123");
@@ -137,7 +137,7 @@ async fn a_register_redefined_here_is_judged_so_there() {
 /// What a server does every half second, and at once for someone whom it does not know to be in office.
 #[tokio::test]
 async fn a_dismissal_here_is_known_there_when_it_looks() {
-    for two in Two::both().await {
+    for two in Box::pin(Two::both()).await {
         let roads = "roads".parse().expect("a slug");
         let known = async || {
             let knowledge = two.there.refresh().await.expect("it is read");
