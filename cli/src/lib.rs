@@ -95,7 +95,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Witness(command) => commands::witness::run(command).await,
         Command::Client(args) => commands::client::run(args).await,
         Command::Token(args) => commands::token::run(args).await,
-        Command::Bench(args) => commands::bench::run(args).await,
+        Command::Bench(args) => Box::pin(commands::bench::run(args)).await,
         Command::Reference => {
             commands::reference::run();
             Ok(())

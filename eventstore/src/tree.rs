@@ -140,7 +140,7 @@ impl Store {
             index: appended.index,
             proof,
             body: Some(body),
-            salt: Some(new.salt.clone()),
+            salt: Some(new.salt),
         }))
     }
 

@@ -74,7 +74,7 @@ pub async fn run(args: Bench) -> Result<(), Failure> {
         growth: args.entries,
         keep: args.keep,
     };
-    let (report, kept) = bench::run(request, Progress::detect()).await?;
+    let (report, kept) = Box::pin(bench::run(request, Progress::detect())).await?;
     if let Some(file) = json {
         let text =
             serde_json::to_string_pretty(&report).map_err(|error| Failure::because("the report", &error))?;

@@ -309,26 +309,22 @@ impl Batches {
             numbers: found.numbers,
             keys: HashMap::new(),
         };
-        let mut decided = match self.decide(batch.clone(), facts).await {
-            Ok(decided) => decided,
-            // Of what is signed here nothing should; the long way says what it is.
-            Err(_) => {
-                self.known.forget();
-                return Ok(Attempt::Again(batch));
-            }
+        // What is signed here is; if it is not after all, the long way says why.
+        let Ok(mut decided) = self.decide(batch.clone(), facts).await else {
+            self.known.forget();
+            return Ok(Attempt::Again(batch));
         };
         failpoint::pass(Step::Decided);
         if decided.logs.is_empty() {
             return Ok(Attempt::Done(Outcome::Committed(decided.answers)));
         }
-        let tiles = match self.known.older(&decided.logs) {
-            Some(older) => tiles::made(&decided.logs, older)?,
-            None => {
-                let mut tx = self.begin().await?;
-                let tiles = tiles::filled(&mut tx, &decided.logs).await?;
-                tx.rollback().await?;
-                tiles
-            }
+        let tiles = if let Some(older) = self.known.older(&decided.logs) {
+            tiles::made(&decided.logs, older)?
+        } else {
+            let mut tx = self.begin().await?;
+            let tiles = tiles::filled(&mut tx, &decided.logs).await?;
+            tx.rollback().await?;
+            tiles
         };
         failpoint::pass(Step::Tiled);
         if !write::write_unlocked(&self.db, &decided, &tiles).await? {

@@ -126,7 +126,7 @@ fn edge(before: Option<&[Hash]>, log: &Touched) -> Option<Vec<Hash>> {
     if let Some(from) = new.len().checked_sub(count) {
         return Some(new[from..].to_vec());
     }
-    let before = if log.size_before % width == 0 { &[] } else { before? };
+    let before = if log.size_before.is_multiple_of(width) { &[] } else { before? };
     (before.len() + new.len() == count).then(|| [before, new].concat())
 }
 

@@ -90,7 +90,9 @@ pub(super) async fn unlocked(
     let wanted: BTreeSet<Uuid> =
         entries().map(|new| new.statement.statement().record).chain(guards).collect();
     let (mut ids, mut claims, mut names) = (JsonRows::new(), JsonRows::new(), JsonRows::new());
-    wanted.iter().for_each(|record| ids.push(args![record]));
+    for record in &wanted {
+        ids.push(args![record]);
+    }
     for new in entries() {
         if let Some(number) = &new.number {
             claims.push(args![&new.statement.statement().register, number]);

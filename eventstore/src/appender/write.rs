@@ -8,7 +8,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::heads::older_text;
 use crate::listen::CHANNEL;
-use crate::sql::{Col, Db, DbInner, JsonRows, Tx, TxInner, rows, unless_refused};
+use crate::sql::{Col, Db, DbInner, JsonRows, Tx, TxInner, WRITE, rows, unless_refused, within};
 use crate::withheld;
 
 /// Rows of an SQLite INSERT: few shapes keep few statements prepared. 11 parameters a row stay far under its 32,766.
@@ -23,7 +23,7 @@ pub(crate) async fn write(tx: &mut Tx, decided: &Decided, tiles: &[FullTile]) ->
     }
     match &mut tx.0 {
         TxInner::Postgres(postgres) => {
-            let placed = all_at_once(&mut **postgres, decided, tiles).await?;
+            let placed = all_at_once(postgres, decided, tiles).await?;
             expect_rows("journal", u64::from(placed), 1)?;
         }
         TxInner::Sqlite(sqlite) => {
@@ -46,12 +46,15 @@ pub(super) async fn write_unlocked(
     decided: &Decided,
     tiles: &[FullTile],
 ) -> Result<bool, StoreError> {
-    let DbInner::Postgres { pool } = &db.0 else {
+    let DbInner::Postgres { ready } = &db.0 else {
         return Err(StoreError::Internal("SQLite is written to under its lock".to_owned()));
     };
-    // Whatever becomes of the connection before this has it, nothing was written.
-    let mut connection = pool.acquire().await?;
-    all_at_once(&mut *connection, decided, tiles).await.map_err(unless_refused)
+    // Until it is lent nothing was written, whatever becomes of it.
+    let mut lent = ready.lend().await?;
+    let placed = within(WRITE, all_at_once(lent.connection(), decided, tiles)).await;
+    let placed = placed.map_err(|error| unless_refused(error.into()))?;
+    lent.keep();
+    Ok(placed)
 }
 
 /// An empty log's row. Its head is written with all the others.
@@ -240,7 +243,7 @@ async fn all_at_once(
     connection: &mut PgConnection,
     decided: &Decided,
     tiles: &[FullTile],
-) -> Result<bool, StoreError> {
+) -> Result<bool, sqlx::Error> {
     let (entries, numbers, keys, logs) = (&decided.entries, &decided.numbers, &decided.keys, &decided.logs);
     let row = sqlx::query(ALL_AT_ONCE)
         .bind(list(entries, |one| one.shard))

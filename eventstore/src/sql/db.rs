@@ -11,13 +11,13 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
-    Transaction,
+    AssertSqlSafe, Connection as _, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
 };
 
 use super::patience::{Place, READ, WRITE, impatient, within};
+use super::ready::Ready;
 use super::row::Inner as RowInner;
-use super::rows::{Array, Parameter, expand};
+use super::rows::{Parameter, expand};
 use super::{Arg, Dialect, Row, Target, migrations};
 use crate::error::{StoreError, Trouble};
 
@@ -29,6 +29,8 @@ const SQLITE_READERS: u32 = 8;
 const SCRUB_WAIT: Duration = Duration::from_millis(200);
 /// Connections to PostgreSQL, of the usual 100 of a server: four servers and some tools fit.
 const POSTGRES_CONNECTIONS: u32 = 20;
+/// Of those, connections that are kept at hand for reading. The others are for transactions: ten projectors', and some.
+const READY: usize = 8;
 /// SQLite has one connection that writes: each transaction says whether its commit waits for the disk.
 const BEGIN_DURABLE: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
 /// Statements a connection keeps prepared. All of ours together are about 100.
@@ -41,7 +43,7 @@ pub struct Db(pub(crate) Inner);
 #[derive(Debug, Clone)]
 pub(crate) enum Inner {
     Sqlite { readers: SqlitePool, writer: SqlitePool, place: Arc<Place> },
-    Postgres { pool: PgPool },
+    Postgres { ready: Ready },
 }
 
 impl Db {
@@ -101,7 +103,7 @@ impl Db {
             .connect_with(postgres_options(url)?)
             .await?;
         migrations::migrator(Dialect::Postgres).run(&pool).await.map_err(migrations::failed)?;
-        Ok(Self(Inner::Postgres { pool }))
+        Ok(Self(Inner::Postgres { ready: Ready::new(pool, READY) }))
     }
 
     /// A second handle for the appender alone. On SQLite the one writer; on PostgreSQL a connection of its own, which readers
@@ -122,14 +124,15 @@ impl Db {
             // A server that hangs while it holds that lock must not hold up the others for ever.
             ("idle_in_transaction_session_timeout", "30s"),
         ]);
+        // One at hand for batches that take no lock, and one for those that do.
         let pool = PgPoolOptions::new()
-            .max_connections(1)
+            .max_connections(2)
             .acquire_timeout(WAIT)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        Ok(Self(Inner::Postgres { pool }))
+        Ok(Self(Inner::Postgres { ready: Ready::new(pool, 1) }))
     }
 
     /// Which SQL is spoken.
@@ -155,9 +158,19 @@ impl Db {
                 let rows = sqlite_query(sql, args).fetch_all(readers).await?;
                 Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
             }
-            Inner::Postgres { pool } => {
-                let rows = within(READ, postgres_query(sql, args)?.fetch_all(pool)).await?;
-                Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
+            Inner::Postgres { ready } => {
+                let (sql, parameters) = expand(sql, args)?;
+                let mut lent = ready.lend().await?;
+                loop {
+                    let query = postgres_query(sql.clone(), parameters.clone());
+                    match within(READ, query.fetch_all(lent.connection())).await {
+                        Ok(rows) => {
+                            lent.keep();
+                            return Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect());
+                        }
+                        Err(error) => lent = lent.after(error).await?,
+                    }
+                }
             }
         }
     }
@@ -169,9 +182,19 @@ impl Db {
                 let row = sqlite_query(sql, args).fetch_optional(readers).await?;
                 Ok(row.map(|row| Row(RowInner::Sqlite(row))))
             }
-            Inner::Postgres { pool } => {
-                let row = within(READ, postgres_query(sql, args)?.fetch_optional(pool)).await?;
-                Ok(row.map(|row| Row(RowInner::Postgres(row))))
+            Inner::Postgres { ready } => {
+                let (sql, parameters) = expand(sql, args)?;
+                let mut lent = ready.lend().await?;
+                loop {
+                    let query = postgres_query(sql.clone(), parameters.clone());
+                    match within(READ, query.fetch_optional(lent.connection())).await {
+                        Ok(row) => {
+                            lent.keep();
+                            return Ok(row.map(|row| Row(RowInner::Postgres(row))));
+                        }
+                        Err(error) => lent = lent.after(error).await?,
+                    }
+                }
             }
         }
     }
@@ -184,7 +207,9 @@ impl Db {
                 place.check()?;
                 Ok(Tx(TxInner::Sqlite(tx)))
             }
-            Inner::Postgres { pool } => Ok(Tx(TxInner::Postgres(within(WRITE, pool.begin()).await?))),
+            Inner::Postgres { ready } => {
+                Ok(Tx(TxInner::Postgres(within(WRITE, ready.pool().begin()).await?)))
+            }
         }
     }
 
@@ -197,8 +222,8 @@ impl Db {
                 place.check()?;
                 Ok(Tx(TxInner::Sqlite(tx)))
             }
-            Inner::Postgres { pool } => {
-                let begin = pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off");
+            Inner::Postgres { ready } => {
+                let begin = ready.pool().begin_with("BEGIN; SET LOCAL synchronous_commit = off");
                 Ok(Tx(TxInner::Postgres(within(WRITE, begin).await?)))
             }
         }
@@ -210,9 +235,9 @@ impl Db {
         match &self.0 {
             // A reader's transaction sees the WAL as of its first read.
             Inner::Sqlite { readers, .. } => Ok(Tx(TxInner::Sqlite(readers.begin().await?))),
-            Inner::Postgres { pool } => {
+            Inner::Postgres { ready } => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Ok(Tx(TxInner::Postgres(within(WRITE, pool.begin_with(begin)).await?)))
+                Ok(Tx(TxInner::Postgres(within(WRITE, ready.pool().begin_with(begin)).await?)))
             }
         }
     }
@@ -239,9 +264,9 @@ impl Db {
                 connection.close().await?;
                 Ok(busy == 0)
             }
-            Inner::Postgres { pool } => {
+            Inner::Postgres { ready } => {
                 for table in tables {
-                    sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(pool).await?;
+                    sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(ready.pool()).await?;
                 }
                 Ok(true)
             }
@@ -254,7 +279,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Inner::Postgres { pool } => pool.close().await,
+            Inner::Postgres { ready } => ready.close().await,
         }
     }
 }
@@ -284,7 +309,8 @@ impl Tx {
                 Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
             }
             TxInner::Postgres(tx) => {
-                let rows = within(WRITE, postgres_query(sql, args)?.fetch_all(&mut **tx)).await?;
+                let (sql, parameters) = expand(sql, args)?;
+                let rows = within(WRITE, postgres_query(sql, parameters).fetch_all(&mut **tx)).await?;
                 Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
             }
         }
@@ -298,7 +324,8 @@ impl Tx {
                 Ok(row.map(|row| Row(RowInner::Sqlite(row))))
             }
             TxInner::Postgres(tx) => {
-                let row = within(WRITE, postgres_query(sql, args)?.fetch_optional(&mut **tx)).await?;
+                let (sql, parameters) = expand(sql, args)?;
+                let row = within(WRITE, postgres_query(sql, parameters).fetch_optional(&mut **tx)).await?;
                 Ok(row.map(|row| Row(RowInner::Postgres(row))))
             }
         }
@@ -309,7 +336,8 @@ impl Tx {
         match &mut self.0 {
             TxInner::Sqlite(tx) => Ok(sqlite_query(sql, args).execute(&mut **tx).await?.rows_affected()),
             TxInner::Postgres(tx) => {
-                Ok(within(WRITE, postgres_query(sql, args)?.execute(&mut **tx)).await?.rows_affected())
+                let (sql, parameters) = expand(sql, args)?;
+                Ok(within(WRITE, postgres_query(sql, parameters).execute(&mut **tx)).await?.rows_affected())
             }
         }
     }
@@ -403,26 +431,19 @@ fn sqlite_query(sql: &str, args: Vec<Arg>) -> Query<'_, Sqlite, SqliteArguments>
     query
 }
 
-fn postgres_query(sql: &str, args: Vec<Arg>) -> Result<Query<'static, Postgres, PgArguments>, StoreError> {
-    let (sql, parameters) = expand(sql, args)?;
+fn postgres_query(sql: String, parameters: Vec<Parameter>) -> Query<'static, Postgres, PgArguments> {
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for parameter in parameters {
         query = match parameter {
-            Parameter::One(Arg::Int(value)) => query.bind(value),
-            Parameter::One(Arg::OptInt(value)) => query.bind(value),
-            Parameter::One(Arg::Text(value)) => query.bind(value),
-            Parameter::One(Arg::OptText(value)) => query.bind(value),
-            Parameter::One(Arg::Blob(value)) => query.bind(value),
-            Parameter::One(Arg::OptBlob(value)) => query.bind(value),
-            Parameter::Column(Array::Int(values)) => query.bind(values),
-            Parameter::Column(Array::Text(values)) => query.bind(values),
-            Parameter::Column(Array::Blob(values)) => query.bind(values),
-            Parameter::One(Arg::Rows(_)) => {
-                return Err(StoreError::Internal("rows within a parameter".to_owned()));
-            }
+            Parameter::Int(value) => query.bind(value),
+            Parameter::Text(value) => query.bind(value),
+            Parameter::Blob(value) => query.bind(value),
+            Parameter::Ints(values) => query.bind(values),
+            Parameter::Texts(values) => query.bind(values),
+            Parameter::Blobs(values) => query.bind(values),
         };
     }
-    Ok(query)
+    query
 }
 
 fn at_least(version: &str, floor: [u32; 3]) -> bool {

@@ -7,12 +7,13 @@
 mod db;
 mod migrations;
 mod patience;
+mod ready;
 mod row;
 mod rows;
 
 pub use db::{Db, Tx};
 pub(crate) use db::{Inner as DbInner, TxInner, unless_refused};
-pub(crate) use patience::Place;
+pub(crate) use patience::{Place, WRITE, within};
 pub use row::Row;
 pub use rows::{Col, JsonRows, rows};
 

@@ -16,12 +16,14 @@ use crate::error::StoreError;
 pub(super) const READ: Duration = Duration::from_secs(15);
 /// A statement of a transaction: one may wait for another server's batch, which PostgreSQL ends after 30 s of silence, or write a
 /// thousand entries' rows. Less than the minute after which a request is answered anyway.
-pub(super) const WRITE: Duration = Duration::from_secs(45);
+pub(crate) const WRITE: Duration = Duration::from_secs(45);
 /// An answer without any work: many times the way round the world.
 const PING: Duration = Duration::from_secs(3);
+/// One that came back a moment ago was asked then.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What does not come in time is given up; its connection is then found silent, and closed.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
@@ -37,7 +39,10 @@ fn silent() -> sqlx::Error {
 pub(super) fn impatient(options: PgPoolOptions) -> PgPoolOptions {
     options
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(answers(connection)))
+        .before_acquire(|connection, known| {
+            let fresh = known.idle_for < FRESH;
+            Box::pin(async move { if fresh { Ok(true) } else { answers(connection).await } })
+        })
         .after_release(|connection, _| Box::pin(answers(connection)))
 }
 

@@ -29,6 +29,14 @@ impl Col {
         [Self::Int, Self::Text, Self::Blob].into_iter().find(|column| column.letter() == letter)
     }
 
+    fn array(self, rows: usize) -> Parameter {
+        match self {
+            Self::Int => Parameter::Ints(Vec::with_capacity(rows)),
+            Self::Text => Parameter::Texts(Vec::with_capacity(rows)),
+            Self::Blob => Parameter::Blobs(Vec::with_capacity(rows)),
+        }
+    }
+
     fn sql(self) -> &'static str {
         match self {
             Self::Int => "bigint",
@@ -122,11 +130,11 @@ impl JsonRows {
     }
 
     /// Its form for PostgreSQL: an array for each of these columns.
-    fn arrays(self, columns: &[Col]) -> Result<Vec<Array>, StoreError> {
+    fn arrays(self, columns: &[Col]) -> Result<Vec<Parameter>, StoreError> {
         if self.values.len() != self.len * columns.len() {
             return Err(internal("rows are not as wide as the columns read from them"));
         }
-        let mut arrays: Vec<Array> = columns.iter().map(|column| Array::new(*column, self.len)).collect();
+        let mut arrays: Vec<Parameter> = columns.iter().map(|column| column.array(self.len)).collect();
         for (at, value) in self.values.into_iter().enumerate() {
             arrays[at % columns.len()].push(value)?;
         }
@@ -140,40 +148,6 @@ impl From<JsonRows> for Arg {
     }
 }
 
-/// A column of a parameter.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Array {
-    Int(Vec<Option<i64>>),
-    Text(Vec<Option<String>>),
-    Blob(Vec<Option<Vec<u8>>>),
-}
-
-impl Array {
-    fn new(column: Col, rows: usize) -> Self {
-        match column {
-            Col::Int => Self::Int(Vec::with_capacity(rows)),
-            Col::Text => Self::Text(Vec::with_capacity(rows)),
-            Col::Blob => Self::Blob(Vec::with_capacity(rows)),
-        }
-    }
-
-    fn push(&mut self, value: Arg) -> Result<(), StoreError> {
-        let null = matches!(value, Arg::OptInt(None) | Arg::OptText(None) | Arg::OptBlob(None));
-        match (self, value) {
-            (Self::Int(array), Arg::Int(value) | Arg::OptInt(Some(value))) => array.push(Some(value)),
-            (Self::Text(array), Arg::Text(value) | Arg::OptText(Some(value))) => {
-                array.push(Some(storable(value)));
-            }
-            (Self::Blob(array), Arg::Blob(value) | Arg::OptBlob(Some(value))) => array.push(Some(value)),
-            (Self::Int(array), _) if null => array.push(None),
-            (Self::Text(array), _) if null => array.push(None),
-            (Self::Blob(array), _) if null => array.push(None),
-            _ => return Err(internal("a value in rows is not of its column's type")),
-        }
-        Ok(())
-    }
-}
-
 fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
@@ -183,10 +157,42 @@ fn internal(why: &str) -> StoreError {
 }
 
 /// A parameter as PostgreSQL takes it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Parameter {
-    One(Arg),
-    Column(Array),
+    Int(Option<i64>),
+    Text(Option<String>),
+    Blob(Option<Vec<u8>>),
+    Ints(Vec<Option<i64>>),
+    Texts(Vec<Option<String>>),
+    Blobs(Vec<Option<Vec<u8>>>),
+}
+
+impl Parameter {
+    fn one(arg: Arg) -> Result<Self, StoreError> {
+        Ok(match arg {
+            Arg::Int(value) => Self::Int(Some(value)),
+            Arg::OptInt(value) => Self::Int(value),
+            Arg::Text(value) => Self::Text(Some(value)),
+            Arg::OptText(value) => Self::Text(value),
+            Arg::Blob(value) => Self::Blob(Some(value)),
+            Arg::OptBlob(value) => Self::Blob(value),
+            Arg::Rows(_) => return Err(internal("rows within rows")),
+        })
+    }
+
+    fn push(&mut self, value: Arg) -> Result<(), StoreError> {
+        let null = matches!(value, Arg::OptInt(None) | Arg::OptText(None) | Arg::OptBlob(None));
+        match (self, Self::one(value)?) {
+            (Self::Ints(array), Self::Int(value)) => array.push(value),
+            (Self::Texts(array), Self::Text(value)) => array.push(value.map(storable)),
+            (Self::Blobs(array), Self::Blob(value)) => array.push(value),
+            (Self::Ints(array), _) if null => array.push(None),
+            (Self::Texts(array), _) if null => array.push(None),
+            (Self::Blobs(array), _) if null => array.push(None),
+            _ => return Err(internal("a value in rows is not of its column's type")),
+        }
+        Ok(())
+    }
 }
 
 /// Makes a parameter of each column of [`rows`] in a statement for PostgreSQL, and numbers the others anew.
@@ -220,8 +226,8 @@ pub(super) fn expand(sql: &str, args: Vec<Arg>) -> Result<(String, Vec<Parameter
     let mut parameters = Vec::with_capacity(next);
     for (arg, columns) in args.into_iter().zip(columns) {
         match arg {
-            Arg::Rows(rows) => parameters.extend(rows.arrays(&columns)?.into_iter().map(Parameter::Column)),
-            arg => parameters.push(Parameter::One(arg)),
+            Arg::Rows(rows) => parameters.extend(rows.arrays(&columns)?),
+            arg => parameters.push(Parameter::one(arg)?),
         }
     }
     Ok((text, parameters))
@@ -323,11 +329,11 @@ mod tests {
         );
         assert_eq!(text, expected);
         let expected = vec![
-            Parameter::One(Arg::Int(7)),
-            Parameter::Column(Array::Int(vec![Some(-5), None])),
-            Parameter::Column(Array::Text(vec![Some("кот \"\\\n\u{fffd}".into()), None])),
-            Parameter::Column(Array::Blob(vec![Some(vec![0, 255]), None])),
-            Parameter::One(Arg::Text("last".into())),
+            Parameter::Int(Some(7)),
+            Parameter::Ints(vec![Some(-5), None]),
+            Parameter::Texts(vec![Some("кот \"\\\n\u{fffd}".into()), None]),
+            Parameter::Blobs(vec![Some(vec![0, 255]), None]),
+            Parameter::Text(Some("last".into())),
         ];
         assert_eq!(parameters, expected);
         let (_, none) = expand(&from, args![0_i64, JsonRows::new()]).unwrap();
