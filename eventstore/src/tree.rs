@@ -135,13 +135,7 @@ impl Store {
             serde_json::from_slice(&new.body).map_err(|error| StoreError::Internal(error.to_string()))?;
         let proof =
             TlogProof { index: appended.index, extra: None, path, checkpoint: head.checkpoint.clone() };
-        Ok(Some(Receipt {
-            leaf,
-            index: appended.index,
-            proof,
-            body: Some(body),
-            salt: Some(new.salt),
-        }))
+        Ok(Some(Receipt { leaf, index: appended.index, proof, body: Some(body), salt: Some(new.salt) }))
     }
 
     async fn size(&self, register: &Slug) -> Result<Option<u64>, StoreError> {

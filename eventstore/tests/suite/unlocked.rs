@@ -67,14 +67,14 @@ async fn another_server_is_noticed(fixture: &Fixture) {
 }
 
 async fn two_servers_at_once_lose_nothing(fixture: &Fixture) {
-    const EACH: u128 = 150;
+    const EACH: u64 = 150;
     let one = fixture.with_logs(&["licences", "permits"]).await;
     let two = fixture.open().await;
-    let append = async |store: &Store, first: u128| {
+    let append = async |store: &Store, first: u64| {
         let mut positions = Vec::new();
         for number in first..first + EACH {
             let register = if number % 3 == 0 { "permits" } else { "licences" };
-            positions.push(store.submit(fixture.one(register, number, 1)).await.unwrap()[0].position);
+            positions.push(store.submit(fixture.one(register, number.into(), 1)).await.unwrap()[0].position);
             if number % 10 == 9 {
                 // So that each is alone at times, and remembers.
                 tokio::task::yield_now().await;
@@ -85,11 +85,11 @@ async fn two_servers_at_once_lose_nothing(fixture: &Fixture) {
     let (first, second) = tokio::join!(append(&one, 1_000), append(&two, 2_000));
     let mut all = [first, second].concat();
     all.sort_unstable();
-    assert_eq!(all, (1..=2 * EACH as u64).collect::<Vec<_>>());
+    assert_eq!(all, (1..=2 * EACH).collect::<Vec<_>>());
     one.close().await;
     two.close().await;
     let again = fixture.open().await;
-    assert_eq!(again.read_after(0, 1_000).await.unwrap().len() as u64, 2 * EACH as u64);
+    assert_eq!(again.read_after(0, 1_000).await.unwrap().len() as u64, 2 * EACH);
     again.close().await;
 }
 
