@@ -78,6 +78,8 @@ pub enum Command {
     Token(Token),
     /// Measure this machine: appending, reading, projections and audits, on a store made for it and removed at the end.
     Bench(crate::commands::bench::Bench),
+    /// Ask more of a server than it sustains, on a store made for it and removed at the end, and see what comes of it.
+    Load(crate::commands::load::Load),
     /// Print the reference of this command line, as in docs/reference/cli.md.
     #[command(hide = true)]
     Reference,

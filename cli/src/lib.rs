@@ -17,6 +17,7 @@ mod fixtures;
 mod http;
 mod keyfile;
 mod ledger;
+mod load;
 mod memory;
 mod output;
 mod parquet;
@@ -96,6 +97,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Client(args) => commands::client::run(args).await,
         Command::Token(args) => commands::token::run(args).await,
         Command::Bench(args) => Box::pin(commands::bench::run(args)).await,
+        Command::Load(args) => return Box::pin(commands::load::run(args)).await,
         Command::Reference => {
             commands::reference::run();
             Ok(())

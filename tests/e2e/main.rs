@@ -22,7 +22,11 @@ mod feeds;
 mod growth;
 mod liar;
 mod living;
+<<<<<<< HEAD
 mod memory;
+=======
+mod load;
+>>>>>>> 234a620 (More is asked of a server than it sustains, and what comes of it is seen)
 mod mirror;
 mod outsider;
 mod receipt;

@@ -8,14 +8,14 @@
 
 mod append;
 mod cpu;
-mod entries;
+pub mod entries;
 mod growth;
 mod http;
 mod limits;
-mod load;
+pub mod load;
 mod reads;
 mod report;
-mod store;
+pub mod store;
 
 use std::num::NonZero;
 use std::path::PathBuf;

@@ -194,6 +194,12 @@ impl Bench {
             .map_err(failed)
     }
 
+    /// Closes it, for another process to serve: its directory, and its database on PostgreSQL.
+    pub async fn hand_over(self) -> (TempDir, Option<String>) {
+        self.opened.store.close().await;
+        (self.directory, self.database.map(|database| database.url))
+    }
+
     /// Closes it; its files go.
     pub async fn close(self) {
         self.opened.store.close().await;

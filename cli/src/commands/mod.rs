@@ -11,6 +11,7 @@ pub mod export;
 pub mod feed;
 pub mod import;
 pub mod keys;
+pub mod load;
 pub mod projection;
 pub mod reference;
 pub mod replay;

@@ -1,0 +1,165 @@
+//! What there is to ask for: a store with people, registers and records, and who asks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use api::auth::{Grant, Role, TokenIssuer};
+use api::registry::{Actor, AppendRequest, EntryRequest, Registry};
+use eventstore::Clock as _;
+use proofs::slug::Slug;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::child::Child;
+use super::tally::Place;
+use crate::bench::entries::{Generator, Signed};
+use crate::bench::store::{Bench, DEPARTMENT, NUMBERED, Places, people};
+use crate::failure::{Failure, refused};
+use crate::serving::token_issuer;
+use crate::system::SystemClock;
+
+/// People with accounts.
+const PEOPLE: u64 = 100;
+/// Registers besides the one whose records have numbers and concern people.
+const REGISTERS: usize = 20;
+/// Records that are there before anything is asked: two full tiles of the hot register.
+const RECORDS: u64 = 512;
+/// And of each other register, by turns.
+const OTHERS: u64 = 400;
+/// Bytes of a body.
+const BODY_BYTES: usize = 600;
+/// Entries are signed before they are due, so many in one go.
+const SIGNED_AHEAD: u64 = 256;
+/// Entries of one list.
+const LIST: usize = 256;
+/// A token is good for longer than any run.
+const TOKEN_DAYS: i64 = 7;
+/// A client waits so long for an answer.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Who and what requests are about.
+pub struct World {
+    /// Its client.
+    pub client: reqwest::Client,
+    /// Where the server is.
+    pub url: String,
+    /// Tokens of people, the hottest account first.
+    pub citizens: Vec<Arc<str>>,
+    /// The token of the department's system.
+    pub department: Arc<str>,
+    /// The registers, the hottest first: the one with numbers, then the others.
+    pub registers: Vec<Slug>,
+    /// What choices follow from.
+    pub seed: u64,
+    people: Vec<Uuid>,
+    generator: Arc<Generator>,
+    made: AtomicU64,
+    ahead: Mutex<Vec<(Signed, Place)>>,
+    /// What was acknowledged.
+    pub acknowledged: std::sync::Mutex<Vec<(Place, u64)>>,
+    /// Seeds of requests.
+    pub asked: AtomicU64,
+}
+
+impl World {
+    /// Makes a store, fills it, and starts a server on it.
+    pub async fn make(places: &Places, seed: u64) -> Result<(Self, Child), Failure> {
+        let department: Slug = DEPARTMENT.parse().map_err(|error| Failure::because(DEPARTMENT, &error))?;
+        let numbered: Slug = NUMBERED.parse().map_err(|error| Failure::because(NUMBERED, &error))?;
+        let generator = Arc::new(Generator::new(seed, department.clone(), BODY_BYTES));
+        let bench = Bench::make(places, &generator, REGISTERS).await?;
+        let people = people(&bench.opened.registry, &generator, PEOPLE).await?;
+        let registry = &bench.opened.registry;
+        let records = generator.numbered("load", 0, RECORDS, (&numbered, people.as_slice()))?;
+        fill(registry, &department, records).await?;
+        fill(registry, &department, generator.fresh("others", 0, OTHERS, &bench.registers)?).await?;
+        let issuer = token_issuer(&bench.opened).await?;
+        let citizens = people.iter().map(|person| mint(&issuer, Role::Citizen, person.to_string(), None));
+        let citizens = citizens.collect::<Result<_, _>>()?;
+        let system = mint(&issuer, Role::Department, "load-system".to_owned(), Some(department))?;
+        let registers = std::iter::once(numbered).chain(bench.registers.iter().cloned()).collect();
+        let child = Child::start(bench).await?;
+        let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(CLIENT_TIMEOUT).build();
+        let world = Self {
+            client: client.map_err(|error| Failure::because("the HTTP client", &error))?,
+            url: child.url.clone(),
+            citizens,
+            department: system,
+            registers,
+            seed,
+            people,
+            generator,
+            made: AtomicU64::new(RECORDS),
+            ahead: Mutex::default(),
+            acknowledged: std::sync::Mutex::default(),
+            asked: AtomicU64::new(0),
+        };
+        Ok((world, child))
+    }
+
+    /// A record of the hot register that was there before: its number among them.
+    pub fn record(&self, number: u64) -> (u64, Uuid) {
+        let number = number % RECORDS;
+        (number, self.generator.record("load", number))
+    }
+
+    /// Whom that record concerns: an index into the citizens.
+    pub fn holder(&self, number: u64) -> usize {
+        usize::try_from(number % PEOPLE).unwrap_or(0)
+    }
+
+    /// How many records were there before.
+    pub fn records(&self) -> u64 {
+        RECORDS
+    }
+
+    /// An entry that nobody has appended yet, of the hot register.
+    pub async fn next_entry(&self) -> Result<(Signed, Place), Failure> {
+        let mut ahead = self.ahead.lock().await;
+        if ahead.is_empty() {
+            let first = self.made.fetch_add(SIGNED_AHEAD, Ordering::Relaxed);
+            let (generator, people, register) =
+                (Arc::clone(&self.generator), self.people.clone(), self.registers[0].clone());
+            let signing = tokio::task::spawn_blocking(move || {
+                let signed = generator.numbered("load", first, SIGNED_AHEAD, (&register, people.as_slice()))?;
+                let places = (first..).map(|number| generator.record("load", number));
+                Ok::<_, Failure>(signed.into_iter().zip(places).collect())
+            });
+            *ahead = signing.await.map_err(|error| Failure::because("a task has ended", &error))??;
+        }
+        ahead.pop().ok_or_else(|| Failure::failed("no entry could be made"))
+    }
+}
+
+async fn fill(registry: &Registry, department: &Slug, entries: Vec<Signed>) -> Result<(), Failure> {
+    let mut by_register = std::collections::BTreeMap::<Slug, Vec<EntryRequest>>::new();
+    for entry in entries {
+        let body: Value =
+            serde_json::from_slice(&entry.body).map_err(|error| Failure::because("a body", &error))?;
+        let request = EntryRequest::Signed { statement: entry.statement, body, salt: entry.salt };
+        by_register.entry(entry.register).or_default().push(request);
+    }
+    for (register, entries) in by_register {
+        for list in entries.chunks(LIST) {
+            let request =
+                AppendRequest::new(register.clone(), Actor::local(department.clone()), list.to_vec());
+            let made = registry.append(request).await;
+            made.map_err(|refusal| Failure::failed(format!("{register}: {}", refused(&refusal))))?;
+        }
+    }
+    Ok(())
+}
+
+fn mint(
+    issuer: &TokenIssuer,
+    role: Role,
+    subject: String,
+    department: Option<Slug>,
+) -> Result<Arc<str>, Failure> {
+    let issued_at = SystemClock.now();
+    let expires_at = issued_at.plus_millis(TOKEN_DAYS * 86_400_000);
+    let token = issuer.mint(Grant { subject, role, department, scope: None, issued_at, expires_at });
+    token.map(Arc::from).map_err(|error| Failure::because("a token", &error))
+}
