@@ -22,11 +22,8 @@ mod feeds;
 mod growth;
 mod liar;
 mod living;
-<<<<<<< HEAD
-mod memory;
-=======
 mod load;
->>>>>>> 234a620 (More is asked of a server than it sustains, and what comes of it is seen)
+mod memory;
 mod mirror;
 mod outsider;
 mod receipt;

@@ -47,7 +47,7 @@ pub async fn run(args: Load) -> Result<ExitCode, Failure> {
     let request = Request {
         database: args.database,
         length: Duration::from_secs_f64(within("minutes", args.minutes, 0.01, 1_440.0)? * 60.0),
-        times: within("times", args.times, 0.1, 100.0)?,
+        times: within("times", args.times, 0.1, 1_000.0)?,
         rate: args.rate.map(|rate| within("rate", rate, 1.0, 100_000.0)).transpose()?,
         seed: args.seed,
     };

@@ -10,8 +10,10 @@ use tokio::process::Command;
 use crate::bench::store::Bench;
 use crate::failure::Failure;
 
-/// It has so long to say where it listens, and to end.
+/// It has so long to say where it listens.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// The variable that names the database of a server.
+const DATABASE: &str = "REESTR_DATABASE";
 const SAYS: &str = "listening on ";
 
 /// The server.
@@ -32,9 +34,11 @@ impl Child {
         let errors = File::create(data.join("server.log")).map_err(failed)?;
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
         command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
-        if let Some(database) = &database {
-            command.args(["--database", database]);
-        }
+        // Whatever the environment names is not for this. A password is not for the list of processes.
+        match &database {
+            Some(database) => command.env(DATABASE, database),
+            None => command.env_remove(DATABASE),
+        };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).kill_on_drop(true);
         let mut process = command.spawn().map_err(failed)?;
         let said = process.stdout.take().map(|out| BufReader::new(out).lines());

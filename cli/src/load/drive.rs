@@ -13,8 +13,9 @@ use super::tally::Tally;
 use super::world::World;
 use crate::failure::Failure;
 
-/// Requests under way at most, so that this process is bounded too: fewer than the connections that a server takes from one address.
-const UNDER_WAY_MAX: u32 = 1_400;
+/// Requests under way at most, so that this process is bounded too: more than a server lets wait, and fewer than the connections that it
+/// takes from one address, of which a client opens some too many.
+const UNDER_WAY_MAX: u32 = 1_024;
 
 /// Asks at a rate for so long, then waits for the answers.
 pub async fn phase(world: &Arc<World>, rate: f64, length: Duration) -> Result<Tally, Failure> {

@@ -22,7 +22,6 @@ pub use report::Report;
 use crate::bench::store::Places;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use child::Child;
 use drive::phase;
 use report::Phase;
 use watch::Watch;
@@ -80,7 +79,7 @@ async fn load(request: &Request, places: &Places, progress: Progress) -> Result<
     bar.say("what it sustains");
     let (sustained, steps) = match request.rate {
         Some(rate) => (rate, Vec::new()),
-        None => sustained(&world, step).await?,
+        None => sustained(async |rate| keeps(&world, &watch, rate, step).await).await?,
     };
     let mut phases = Vec::new();
     for (name, rate, length) in [
@@ -105,13 +104,15 @@ async fn load(request: &Request, places: &Places, progress: Progress) -> Result<
     Ok(report)
 }
 
-/// The highest rate at which nearly all is answered in time, and what was tried.
-async fn sustained(world: &Arc<World>, step: Duration) -> Result<(f64, Vec<(f64, bool)>), Failure> {
+/// The highest rate that is kept, and what was tried.
+async fn sustained(
+    mut keeps: impl AsyncFnMut(f64) -> Result<bool, Failure>,
+) -> Result<(f64, Vec<(f64, bool)>), Failure> {
     let mut tried = Vec::new();
     let (mut good, mut rate) = (RATE_FIRST, RATE_FIRST);
     let mut bad = None;
     for _ in 0..STEPS_MAX {
-        let kept = keeps(world, rate, step).await?;
+        let kept = keeps(rate).await?;
         tried.push((rate, kept));
         if !kept {
             bad = Some(rate);
@@ -123,7 +124,7 @@ async fn sustained(world: &Arc<World>, step: Duration) -> Result<(f64, Vec<(f64,
     if let Some(mut bad) = bad {
         for _ in 0..HALVINGS {
             let rate = f64::midpoint(good, bad);
-            let kept = keeps(world, rate, step).await?;
+            let kept = keeps(rate).await?;
             tried.push((rate, kept));
             if kept { good = rate } else { bad = rate }
         }
@@ -131,7 +132,26 @@ async fn sustained(world: &Arc<World>, step: Duration) -> Result<(f64, Vec<(f64,
     Ok((good, tried))
 }
 
-async fn keeps(world: &Arc<World>, rate: f64, step: Duration) -> Result<bool, Failure> {
+/// Whether nearly all is answered in time at a rate. What is left over from it is no burden for what comes next.
+async fn keeps(world: &Arc<World>, watch: &Watch, rate: f64, step: Duration) -> Result<bool, Failure> {
     let tally = phase(world, rate, step).await?;
-    Ok(tally.share_not_served() <= TURNED_AWAY_SHARE && tally.p99().is_some_and(|p99| p99 <= LATE_MICROS))
+    let settled = watch.settled().await.is_some();
+    let in_time = tally.p99().is_some_and(|p99| p99 <= LATE_MICROS);
+    Ok(settled && in_time && tally.share_not_served() <= TURNED_AWAY_SHARE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_highest_rate_that_is_kept_is_found() {
+        for limit in [25.0, 333.0, 4_000.0] {
+            let (rate, tried) = sustained(async |rate| Ok(rate <= limit)).await.unwrap();
+            assert!(rate <= limit && rate > limit * 0.8, "{rate} of {limit}");
+            assert!(tried.iter().all(|(rate, kept)| *kept == (*rate <= limit)));
+        }
+        let (_, tried) = sustained(async |_| Ok(true)).await.unwrap();
+        assert_eq!(tried.len(), STEPS_MAX as usize);
+    }
 }

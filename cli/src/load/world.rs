@@ -1,7 +1,7 @@
 //! What there is to ask for: a store with people, registers and records, and who asks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use api::auth::{Grant, Role, TokenIssuer};
@@ -9,7 +9,7 @@ use api::registry::{Actor, AppendRequest, EntryRequest, Registry};
 use eventstore::Clock as _;
 use proofs::slug::Slug;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
 use super::child::Child;
@@ -30,14 +30,16 @@ const RECORDS: u64 = 512;
 const OTHERS: u64 = 400;
 /// Bytes of a body.
 const BODY_BYTES: usize = 600;
-/// Entries are signed before they are due, so many in one go.
-const SIGNED_AHEAD: u64 = 256;
+/// Entries are signed before they are due, so many in one go, and twice as many wait at most.
+const SIGNED_AHEAD: u32 = 256;
 /// Entries of one list.
 const LIST: usize = 256;
 /// A token is good for longer than any run.
 const TOKEN_DAYS: i64 = 7;
 /// A client waits so long for an answer.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(20);
+/// It closes a connection that was idle for so long: sooner than the server does, which would cut a request that just begins.
+const CLIENT_IDLE: Duration = Duration::from_secs(10);
 
 /// Who and what requests are about.
 pub struct World {
@@ -53,10 +55,8 @@ pub struct World {
     pub registers: Vec<Slug>,
     /// What choices follow from.
     pub seed: u64,
-    people: Vec<Uuid>,
     generator: Arc<Generator>,
-    made: AtomicU64,
-    ahead: Mutex<Vec<(Signed, Place)>>,
+    ahead: Mutex<mpsc::Receiver<(Signed, Place)>>,
     /// What was acknowledged.
     pub acknowledged: std::sync::Mutex<Vec<(Place, u64)>>,
     /// Seeds of requests.
@@ -79,9 +79,15 @@ impl World {
         let citizens = people.iter().map(|person| mint(&issuer, Role::Citizen, person.to_string(), None));
         let citizens = citizens.collect::<Result<_, _>>()?;
         let system = mint(&issuer, Role::Department, "load-system".to_owned(), Some(department))?;
-        let registers = std::iter::once(numbered).chain(bench.registers.iter().cloned()).collect();
+        let registers = std::iter::once(numbered.clone()).chain(bench.registers.iter().cloned()).collect();
         let child = Child::start(bench).await?;
-        let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(CLIENT_TIMEOUT).build();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .tcp_nodelay(true)
+            .timeout(CLIENT_TIMEOUT)
+            .pool_idle_timeout(CLIENT_IDLE)
+            .build();
+        let ahead = sign_ahead(Arc::clone(&generator), people, numbered);
         let world = Self {
             client: client.map_err(|error| Failure::because("the HTTP client", &error))?,
             url: child.url.clone(),
@@ -89,10 +95,8 @@ impl World {
             department: system,
             registers,
             seed,
-            people,
             generator,
-            made: AtomicU64::new(RECORDS),
-            ahead: Mutex::default(),
+            ahead: Mutex::new(ahead),
             acknowledged: std::sync::Mutex::default(),
             asked: AtomicU64::new(0),
         };
@@ -117,20 +121,35 @@ impl World {
 
     /// An entry that nobody has appended yet, of the hot register.
     pub async fn next_entry(&self) -> Result<(Signed, Place), Failure> {
-        let mut ahead = self.ahead.lock().await;
-        if ahead.is_empty() {
-            let first = self.made.fetch_add(SIGNED_AHEAD, Ordering::Relaxed);
-            let (generator, people, register) =
-                (Arc::clone(&self.generator), self.people.clone(), self.registers[0].clone());
-            let signing = tokio::task::spawn_blocking(move || {
-                let signed = generator.numbered("load", first, SIGNED_AHEAD, (&register, people.as_slice()))?;
-                let places = (first..).map(|number| generator.record("load", number));
-                Ok::<_, Failure>(signed.into_iter().zip(places).collect())
-            });
-            *ahead = signing.await.map_err(|error| Failure::because("a task has ended", &error))??;
-        }
-        ahead.pop().ok_or_else(|| Failure::failed("no entry could be made"))
+        let next = self.ahead.lock().await.recv().await;
+        next.ok_or_else(|| Failure::failed("no entry could be made"))
     }
+}
+
+/// Signs entries as they are taken, until nobody takes any.
+fn sign_ahead(
+    generator: Arc<Generator>,
+    people: Vec<Uuid>,
+    register: Slug,
+) -> mpsc::Receiver<(Signed, Place)> {
+    let (sender, receiver) = mpsc::channel(SIGNED_AHEAD as usize);
+    let people = Arc::new(people);
+    tokio::spawn(async move {
+        let count = u64::from(SIGNED_AHEAD);
+        for first in (RECORDS..).step_by(SIGNED_AHEAD as usize) {
+            let (by, people, register) = (Arc::clone(&generator), Arc::clone(&people), register.clone());
+            let signing = tokio::task::spawn_blocking(move || {
+                by.numbered("load", first, count, (&register, people.as_slice()))
+            });
+            let Ok(Ok(signed)) = signing.await else { return };
+            for (entry, number) in signed.into_iter().zip(first..) {
+                if sender.send((entry, generator.record("load", number))).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    receiver
 }
 
 async fn fill(registry: &Registry, department: &Slug, entries: Vec<Signed>) -> Result<(), Failure> {
