@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::tally::Place;
-use super::world::World;
+use super::world::{RECORDS, World};
 use crate::bench::entries::Generator;
 use crate::failure::Failure;
 
@@ -75,7 +75,7 @@ impl Call {
         }
         let register =
             &world.registers[usize::try_from(hot(&mut random, world.registers.len() as u64)).unwrap_or(0)];
-        let (number, record) = world.record(hot(&mut random, world.records()));
+        let (number, record) = world.record(hot(&mut random, RECORDS));
         let hottest = &world.registers[0];
         let read = |path: String, token: Option<&Arc<str>>| Self {
             kind,
@@ -92,7 +92,7 @@ impl Call {
                 read("/v1/account/records?limit=20".to_owned(), token)
             }
             Kind::Record => {
-                let token = world.citizens.get(world.holder(number));
+                let token = world.citizens.get(World::holder(number));
                 read(format!("/v1/registers/{hottest}/records/{record}"), token)
             }
             Kind::Lookup => {

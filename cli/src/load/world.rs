@@ -25,7 +25,7 @@ const PEOPLE: u64 = 100;
 /// Registers besides the one whose records have numbers and concern people.
 const REGISTERS: usize = 20;
 /// Records that are there before anything is asked: two full tiles of the hot register.
-const RECORDS: u64 = 512;
+pub const RECORDS: u64 = 512;
 /// And of each other register, by turns.
 const OTHERS: u64 = 400;
 /// Bytes of a body.
@@ -110,13 +110,8 @@ impl World {
     }
 
     /// Whom that record concerns: an index into the citizens.
-    pub fn holder(&self, number: u64) -> usize {
+    pub fn holder(number: u64) -> usize {
         usize::try_from(number % PEOPLE).unwrap_or(0)
-    }
-
-    /// How many records were there before.
-    pub fn records(&self) -> u64 {
-        RECORDS
     }
 
     /// An entry that nobody has appended yet, of the hot register.
