@@ -118,7 +118,7 @@ kinds! {
     SIGNER_UNAVAILABLE = "signer-unavailable", 503, "What holds the signing key does not answer",
         "Wait as many seconds as Retry-After says and repeat the request with the same Idempotency-Key. Nothing was appended.";
     /// The server's clock cannot be trusted.
-    CLOCK_AHEAD = "clock-ahead", 503, "The server's clock is ahead of its database's",
+    CLOCK_AHEAD = "clock-ahead", 503, "The clock of the server is ahead",
         "Repeat the request with the same Idempotency-Key, to another server of the installation if there is one. Nothing was appended.";
     /// Who looks is recorded first, and cannot be now.
     ACCESS_NOT_RECORDED = "access-not-recorded", 503, "The access could not be recorded",

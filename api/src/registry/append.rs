@@ -76,24 +76,33 @@ impl Registry {
         }
         let entries = Arc::new(entries);
         let mut knowledge = self.knowledge();
+        let mut last = None;
         for _ in 0..ATTEMPTS_MAX {
             match self.attempt(&request, &entries, &knowledge, idempotency.as_ref(), long).await {
                 Ok(outcomes) => {
                     self.take_in(&request.register).await;
                     return Ok(outcomes);
                 }
-                Err(Attempt::Moved) => knowledge = self.refresh().await?,
+                Err(Attempt::Moved) => {
+                    last = None;
+                    knowledge = self.refresh().await?;
+                }
                 // What was known may be old: a refusal stands only when there was nothing new to know.
                 Err(Attempt::Refused(refusal)) => {
                     let newer = self.refresh().await?;
                     if Arc::ptr_eq(&newer, &knowledge) {
                         return self.replayed(idempotency.as_ref()).await?.ok_or(refusal);
                     }
+                    last = Some(refusal);
                     knowledge = newer;
                 }
             }
         }
-        Err(Reason::Overloaded { retry_after_seconds: 1 }.into())
+        match last {
+            // Refused by all that was known, which kept growing by what others wrote.
+            Some(refusal) => self.replayed(idempotency.as_ref()).await?.ok_or(refusal),
+            None => Err(Reason::Overloaded { retry_after_seconds: 1 }.into()),
+        }
     }
 
     /// What an idempotency key made before.

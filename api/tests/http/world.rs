@@ -138,8 +138,8 @@ impl World {
         let [sqlite, postgres] = Database::both().await;
         let (feeds, webhooks) = (api::feeds::Settings::default(), api::webhooks::Settings::default());
         [
-            Self::made(sqlite, &[], 10_000, bounds, feeds, webhooks, false).await,
-            Self::made(postgres, &[], 10_000, bounds, feeds, webhooks, false).await,
+            Self::made(sqlite, &[], 100_000_000, bounds, feeds, webhooks, false).await,
+            Self::made(postgres, &[], 100_000_000, bounds, feeds, webhooks, false).await,
         ]
     }
 
