@@ -163,7 +163,7 @@ impl Db {
                 let mut lent = ready.lend().await?;
                 loop {
                     let query = postgres_query(sql.clone(), parameters.clone());
-                    match within(READ, query.fetch_all(lent.connection())).await {
+                    match within(lent.limit(READ), query.fetch_all(lent.connection())).await {
                         Ok(rows) => {
                             lent.keep();
                             return Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect());
@@ -187,7 +187,7 @@ impl Db {
                 let mut lent = ready.lend().await?;
                 loop {
                     let query = postgres_query(sql.clone(), parameters.clone());
-                    match within(READ, query.fetch_optional(lent.connection())).await {
+                    match within(lent.limit(READ), query.fetch_optional(lent.connection())).await {
                         Ok(row) => {
                             lent.keep();
                             return Ok(row.map(|row| Row(RowInner::Postgres(row))));

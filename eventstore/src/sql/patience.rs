@@ -19,8 +19,6 @@ pub(super) const READ: Duration = Duration::from_secs(15);
 pub(crate) const WRITE: Duration = Duration::from_secs(45);
 /// An answer without any work: many times the way round the world.
 const PING: Duration = Duration::from_secs(3);
-/// One that came back a moment ago was asked then.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// What does not come in time is given up; its connection is then found silent, and closed.
 pub(crate) async fn within<T>(
@@ -39,10 +37,7 @@ fn silent() -> sqlx::Error {
 pub(super) fn impatient(options: PgPoolOptions) -> PgPoolOptions {
     options
         .test_before_acquire(false)
-        .before_acquire(|connection, known| {
-            let fresh = known.idle_for < FRESH;
-            Box::pin(async move { if fresh { Ok(true) } else { answers(connection).await } })
-        })
+        .before_acquire(|connection, _| Box::pin(answers(connection)))
         .after_release(|connection, _| Box::pin(answers(connection)))
 }
 

@@ -9,6 +9,8 @@ use sqlx::{PgConnection, PgPool, Postgres};
 
 /// One that has been idle for longer goes back to the pool, which asks it.
 const FRESH: Duration = Duration::from_secs(1);
+/// An answer on a connection that was not asked first may take so long, and is then looked for on one that was.
+const UNASKED: Duration = Duration::from_secs(4);
 
 /// Connections, each with the moment since when it is idle.
 type Free = Vec<(PoolConnection<Postgres>, Instant)>;
@@ -86,12 +88,17 @@ impl Lent {
         &mut self.connection
     }
 
+    /// How long an answer may take, of those that may take `longest`.
+    pub(super) fn limit(&self, longest: Duration) -> Duration {
+        if self.at_hand { longest.min(UNASKED) } else { longest }
+    }
+
     /// It gave a whole answer.
     pub(crate) fn keep(self) {
         self.ready.keep(self.connection);
     }
 
-    /// Another one that was asked, when this was at hand and turned out to be gone; for what may be run again.
+    /// Another one that was asked, when this was at hand and turned out to be gone or silent; for what may be run again.
     pub(super) async fn after(self, error: sqlx::Error) -> Result<Self, sqlx::Error> {
         if !self.at_hand || !is_gone(&error) {
             return Err(error);
@@ -103,15 +110,14 @@ impl Lent {
     }
 }
 
-/// Was the connection closed from the other side? One that is silent is not asked again: whoever waits has waited.
+/// Was the connection closed from the other side, or is it silent?
 fn is_gone(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
         // Ended by an administrator, a crash of another session, or a shutdown.
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code))
         }
-        sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
         _ => false,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eventstore::sql::Target;
-use eventstore::{AppendError, Clock, Options, Store, StoreError, Trouble};
+use eventstore::{AppendError, Clock, Options, Store, StoreError};
 use futures_util::future::join_all;
 use proofs::time::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -135,12 +135,14 @@ async fn the_appender_survives_a_silent_connection() {
     let batch_timeout = Duration::from_secs(2);
     let store = Store::open(Options { target, batch_timeout, ..fixture.options() }).await.unwrap();
     let request = |n| keyed(fixture.one("licences", n, 1), &format!("k{n}"), 1);
+    // The second has a connection at hand, and leaves it there.
     store.submit(request(1)).await.unwrap();
+    store.submit(request(2)).await.unwrap();
     freeze.send(1).unwrap();
-    let told = store.submit(request(2)).await;
+    let told = store.submit(request(3)).await;
     assert!(matches!(told, Err(AppendError::Store(StoreError::OutcomeUnknown(_)))), "{told:?}");
-    assert_eq!(places(&store.submit(request(2)).await.unwrap()), [(2, 1, 1)]);
     assert_eq!(places(&store.submit(request(3)).await.unwrap()), [(3, 2, 1)]);
+    assert_eq!(places(&store.submit(request(4)).await.unwrap()), [(4, 3, 1)]);
     drop(store);
     fixture.drop_store().await;
 }
@@ -186,8 +188,8 @@ async fn the_readers_survive_a_silent_network() {
         tokio::time::timeout(PATIENCE, head.wait_for(|position| *position == 1)).await.unwrap().unwrap();
     };
     let (waited, ()) = tokio::join!(waits, silence);
-    let error = waited.err().expect("it waited in vain");
-    assert!(error.is_transient() && error.trouble() == Some(Trouble::Away), "{error}");
+    // It had been at hand, and was asked for again on another.
+    assert!(waited.is_ok(), "{waited:?}");
     assert!(join_all((0..40).map(|_| store.position())).await.iter().all(Result::is_ok));
     beside.close().await;
     drop(store);
