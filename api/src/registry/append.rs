@@ -91,7 +91,7 @@ impl Registry {
                 Err(Attempt::Refused(refusal)) => {
                     let newer = self.refresh().await?;
                     if Arc::ptr_eq(&newer, &knowledge) {
-                        return self.replayed(idempotency.as_ref()).await?.ok_or(refusal);
+                        return self.or_replayed(refusal, idempotency.as_ref()).await;
                     }
                     last = Some(refusal);
                     knowledge = newer;
@@ -100,9 +100,22 @@ impl Registry {
         }
         match last {
             // Refused by all that was known, which kept growing by what others wrote.
-            Some(refusal) => self.replayed(idempotency.as_ref()).await?.ok_or(refusal),
+            Some(refusal) => self.or_replayed(refusal, idempotency.as_ref()).await,
             None => Err(Reason::Overloaded { retry_after_seconds: 1 }.into()),
         }
+    }
+
+    /// A rule that stands against what the key made before is no answer; that the database did not say what became of it is one: what is
+    /// found then may not be on its standby yet.
+    async fn or_replayed(
+        &self,
+        refusal: Refusal,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Vec<Outcome>, Refusal> {
+        if matches!(refusal.reason, Reason::Store(_) | Reason::Overloaded { .. }) {
+            return Err(refusal);
+        }
+        self.replayed(idempotency).await?.ok_or(refusal)
     }
 
     /// What an idempotency key made before.

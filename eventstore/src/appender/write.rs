@@ -245,7 +245,7 @@ async fn all_at_once(
     tiles: &[FullTile],
 ) -> Result<bool, sqlx::Error> {
     let (entries, numbers, keys, logs) = (&decided.entries, &decided.numbers, &decided.keys, &decided.logs);
-    let row = sqlx::query(ALL_AT_ONCE)
+    let rows = sqlx::query(ALL_AT_ONCE)
         .bind(list(entries, |one| one.shard))
         .bind(list(entries, |one| one.position.cast_signed()))
         .bind(list(entries, |one| one.statement.statement().register.as_str()))
@@ -289,8 +289,10 @@ async fn all_at_once(
         .bind(decided.shards)
         .bind(CHANNEL)
         .bind(i64::try_from(logs.len()).unwrap_or(i64::MAX))
-        .fetch_one(connection)
+        // To the end: without a transaction around it the statement commits after its row was given, and may still fail.
+        .fetch_all(connection)
         .await?;
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     Ok(row.try_get::<i64, _>("places")? == 1)
 }
 
