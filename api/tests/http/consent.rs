@@ -38,7 +38,9 @@ async fn a_third_party_reads_what_was_chosen_and_no_more() {
         let (consent, access) = access(&world, &mine, allow(&["permits"], &[&first], "2026-08-31")).await;
         assert_eq!((&access["token_type"], &access["expires_in"]), (&json!("Bearer"), &json!(600)));
 
-        let listed = read(&world, &access, "/v1/consented/records").await.expect(200);
+        let position = world.store.position().await.expect("a position");
+        let list = format!("/v1/consented/records?wait_for={position}");
+        let listed = read(&world, &access, &list).await.expect(200);
         assert_eq!(records(&listed), [first.as_str(), third.as_str()]);
         let shown = read(&world, &access, &format!("/v1/consented/records/{first}")).await.expect(200);
         assert_eq!((&shown["content"]["number"], &shown["register"]), (&json!("A001"), &json!("notices")));
