@@ -23,7 +23,7 @@ use crate::heads;
 use crate::listen;
 use crate::model::Withhold;
 use crate::shards::FIRST;
-use crate::sql::{Col, JsonRows, Tx, rows};
+use crate::sql::{Col, RowSet, Tx, rows};
 use crate::store::{BATCH_ENTRIES_MAX, Store};
 
 /// Bytes of bodies that are written together at most, beside one more body.
@@ -150,7 +150,7 @@ pub struct Mirroring<'a> {
     waiting: Vec<Accepted>,
     waiting_bytes: usize,
     withholds: Vec<Withhold>,
-    numbers: JsonRows,
+    numbers: RowSet,
 }
 
 impl Store {
@@ -167,7 +167,7 @@ impl Store {
             let begun = begin(&mut tx, self.origin(&register), log, places.get(&register).copied()).await?;
             growing.insert(register, begun);
         }
-        let (waiting, numbers) = (Vec::new(), JsonRows::new());
+        let (waiting, numbers) = (Vec::new(), RowSet::new());
         Ok(Mirroring {
             store: self,
             tx,
@@ -361,7 +361,7 @@ impl Mirroring<'_> {
 }
 
 /// A record claims its number once, in whichever of its entries comes first.
-async fn claim_numbers(tx: &mut Tx, numbers: JsonRows) -> Result<(), MirrorError> {
+async fn claim_numbers(tx: &mut Tx, numbers: RowSet) -> Result<(), MirrorError> {
     if numbers.is_empty() {
         return Ok(());
     }

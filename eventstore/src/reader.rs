@@ -11,7 +11,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::model::StoredEntry;
 use crate::shards;
-use crate::sql::{Col, Db, JsonRows, Row, rows};
+use crate::sql::{Col, Db, Row, RowSet, rows};
 use crate::store::Store;
 
 /// Entries of one read at most: at 2 KiB each, 10 MB.
@@ -180,7 +180,7 @@ impl Store {
         records: &[Uuid],
         position: u64,
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        let mut wanted = JsonRows::new();
+        let mut wanted = RowSet::new();
         let mut distinct = records.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
@@ -202,7 +202,7 @@ impl Store {
     /// Which of these are records of a register.
     pub async fn records_of(&self, register: &Slug, records: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         let Some(shard) = self.shard_of(register).await? else { return Ok(Vec::new()) };
-        let mut wanted = JsonRows::new();
+        let mut wanted = RowSet::new();
         for record in records {
             wanted.push(args![*record]);
         }
@@ -246,7 +246,7 @@ impl Store {
         numbers: &[&str],
     ) -> Result<Vec<(String, Uuid)>, StoreError> {
         let Some(shard) = self.shard_of(register).await? else { return Ok(Vec::new()) };
-        let mut wanted = JsonRows::new();
+        let mut wanted = RowSet::new();
         for number in numbers {
             wanted.push(args![*number]);
         }

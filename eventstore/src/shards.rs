@@ -15,7 +15,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::heads::Head;
 use crate::model::Submission;
-use crate::sql::{Col, Db, Dialect, JsonRows, Row, Tx, rows};
+use crate::sql::{Col, Db, Dialect, Row, RowSet, Tx, rows};
 use crate::store::Store;
 
 /// Shards of a store at most. Each has a connection of its own on every server, and all commits are one after the other: beyond a
@@ -106,8 +106,8 @@ impl Shards {
     }
 
     /// Of these registers, those of which nothing is known. None when all are in the one shard.
-    fn unknown(&self, registers: &BTreeSet<&Slug>, count: i64) -> JsonRows {
-        let mut unknown = JsonRows::new();
+    fn unknown(&self, registers: &BTreeSet<&Slug>, count: i64) -> RowSet {
+        let mut unknown = RowSet::new();
         for register in registers.iter().filter(|register| count > 1 && self.known(register).is_none()) {
             unknown.push(args![*register]);
         }
@@ -179,7 +179,7 @@ impl Store {
         if let Some(shard) = self.shards().known(register) {
             return Ok(Some(shard));
         }
-        let mut wanted = JsonRows::new();
+        let mut wanted = RowSet::new();
         wanted.push(args![register]);
         let found = self.db().fetch_all(&find_sql(self.db().dialect()), args![wanted]).await?;
         self.shards().learn(&found)?;

@@ -11,7 +11,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::model::Withhold;
 use crate::shards;
-use crate::sql::{Col, JsonRows, Row, Tx, rows};
+use crate::sql::{Col, Row, RowSet, Tx, rows};
 use crate::store::Store;
 
 /// Rows of one read at most: a few hundred bytes each.
@@ -76,7 +76,7 @@ impl Store {
 
     /// Of these places in registers, those that have an entry.
     pub async fn leaves(&self, places: &[(Slug, u64)]) -> Result<Vec<Leaf>, StoreError> {
-        let mut wanted = JsonRows::new();
+        let mut wanted = RowSet::new();
         for (register, index) in places {
             if let Some(shard) = self.shard_of(register).await? {
                 wanted.push(args![shard, register, *index]);
@@ -164,7 +164,7 @@ impl Store {
 
 /// Removes the bodies that orders after `before` name, which were appended in this transaction.
 pub(crate) async fn withhold(tx: &mut Tx, orders: &[Withhold], before: u64) -> Result<(), StoreError> {
-    let mut named = JsonRows::new();
+    let mut named = RowSet::new();
     let mut expected = 0;
     for order in orders {
         for version in &order.versions {
@@ -200,7 +200,7 @@ const FORGOTTEN: [u8; 32] = [0; 32];
 
 /// Removes bodies and salts, and the digests without a salt that idempotency keys stand for.
 async fn remove(tx: &mut Tx, positions: impl Iterator<Item = u64>) -> Result<u64, StoreError> {
-    let mut named = JsonRows::new();
+    let mut named = RowSet::new();
     for position in positions {
         named.push(args![position]);
     }

@@ -13,7 +13,7 @@ use domain::{
     facts::{self, RecordState},
     platform, withholding,
 };
-use eventstore::{Store, StoreError, StoredEntry, args, sql::JsonRows};
+use eventstore::{Store, StoreError, StoredEntry, args, sql::RowSet};
 use proofs::{
     slug::{EntryType, Slug},
     time::Timestamp,
@@ -41,8 +41,8 @@ impl Batch {
     }
 
     /// The records whose rows are made again, for a statement that forgets them.
-    pub(crate) fn rewritten(&self) -> JsonRows {
-        let mut rows = JsonRows::new();
+    pub(crate) fn rewritten(&self) -> RowSet {
+        let mut rows = RowSet::new();
         for life in self.lives.iter().filter(|life| life.is_rewritten()) {
             rows.push(args![life.record]);
         }

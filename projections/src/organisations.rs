@@ -4,7 +4,7 @@
 //! that is no longer a subject keeps its row, marked as former. One that is named without that number has no account.
 
 use domain::{platform, subject::Subject};
-use eventstore::sql::{Col, Dialect, JsonRows};
+use eventstore::sql::{Col, Dialect, RowSet};
 
 use crate::{Batch, ProjectionError, Projector, Write, account::concerned, table::Table};
 
@@ -51,7 +51,7 @@ impl Projector for OrganisationsProjector {
     }
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
-        let mut records = JsonRows::new();
+        let mut records = RowSet::new();
         for life in batch.lives.iter().filter(|life| life.register != *platform::ACCESSES) {
             concerned(&mut records, life, ogrn);
         }

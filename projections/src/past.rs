@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use domain::{asof::AsOf, definitions::Definitions};
 use eventstore::{
     args,
-    sql::{self, Col, Db, Dialect, JsonRows, Row},
+    sql::{self, Col, Db, Dialect, Row, RowSet},
 };
 use proofs::{slug::Slug, time::Timestamp};
 use uuid::Uuid;
@@ -139,19 +139,19 @@ fn status_sql(dialect: Dialect) -> String {
 /// More statuses than a definition may have.
 const CODES_MAX: i64 = 4_096;
 
-fn bounds(register: &Slug, as_of: AsOf, rules: Option<JsonRows>) -> Vec<sql::Arg> {
+fn bounds(register: &Slug, as_of: AsOf, rules: Option<RowSet>) -> Vec<sql::Arg> {
     let time = |time: Timestamp| sql::Arg::from(time);
     let mut args = args![register];
     args.extend([time(as_of.recorded), time(as_of.effective)]);
-    args.extend(rules.map(JsonRows::into_arg));
+    args.extend(rules.map(RowSet::into_arg));
     args
 }
 
 /// Where each type led, and for which positions: as the definitions said, one after another. The first rules what was
 /// recorded together with it.
-fn leads(definitions: &Definitions, register: &Slug) -> (JsonRows, Vec<String>) {
+fn leads(definitions: &Definitions, register: &Slug) -> (RowSet, Vec<String>) {
     let history = definitions.history(register);
-    let mut rows = JsonRows::new();
+    let mut rows = RowSet::new();
     let mut statuses: Vec<String> = Vec::new();
     for (at, in_force) in history.iter().enumerate() {
         let begins = if at == 0 { 0 } else { in_force.position };

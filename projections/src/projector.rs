@@ -1,6 +1,6 @@
 //! What a projector is: a name, a version, tables, and a pure function from a batch to set-based writes.
 
-use eventstore::sql::{self, Dialect, JsonRows, Tx};
+use eventstore::sql::{self, Dialect, RowSet, Tx};
 
 use crate::{Batch, ProjectionError, table::Table};
 
@@ -36,17 +36,17 @@ pub trait Projector: Send + Sync {
 #[derive(Debug)]
 pub struct Write {
     sql: String,
-    rows: JsonRows,
+    rows: RowSet,
 }
 
 impl Write {
     /// Inserts rows of a table, or replaces those that have the same key. Each key must appear once.
-    pub fn upsert(dialect: Dialect, table: &Table, rows: JsonRows) -> Self {
+    pub fn upsert(dialect: Dialect, table: &Table, rows: RowSet) -> Self {
         Self { sql: table.upsert(dialect), rows }
     }
 
     /// Deletes the rows of a table whose first columns, `key` of them, are those of `rows`.
-    pub fn delete(dialect: Dialect, table: &Table, key: usize, rows: JsonRows) -> Self {
+    pub fn delete(dialect: Dialect, table: &Table, key: usize, rows: RowSet) -> Self {
         let columns = &table.columns[..key];
         let names = |prefix: &str| {
             columns.iter().map(|(name, _)| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")
@@ -63,7 +63,7 @@ impl Write {
 
     /// Deletes the rows of records, whatever their key is. It goes over the whole build, since an index for orders, which are few,
     /// would cost every entry.
-    pub fn forget(dialect: Dialect, table: &Table, records: JsonRows) -> Self {
+    pub fn forget(dialect: Dialect, table: &Table, records: RowSet) -> Self {
         let from = sql::rows(dialect, "$2", &[("record", sql::Col::Blob)]);
         let table = table.name;
         let sql =
@@ -72,7 +72,7 @@ impl Write {
     }
 
     /// A statement of the projector's own.
-    pub fn statement(sql: String, rows: JsonRows) -> Self {
+    pub fn statement(sql: String, rows: RowSet) -> Self {
         Self { sql, rows }
     }
 

@@ -6,7 +6,7 @@ use domain::{
     definition::{Definition, Group, Title},
     definitions::Definitions,
 };
-use eventstore::{args, sql::JsonRows};
+use eventstore::{args, sql::RowSet};
 use proofs::slug::Slug;
 
 use crate::common::Change;
@@ -75,8 +75,8 @@ pub(crate) fn definition_at(
 }
 
 /// The registers that an account shows in a group, as rows (register).
-pub(crate) fn registers_of(definitions: &Definitions, group: Group) -> JsonRows {
-    let mut rows = JsonRows::new();
+pub(crate) fn registers_of(definitions: &Definitions, group: Group) -> RowSet {
+    let mut rows = RowSet::new();
     for found in definitions.iter().filter(|found| found.definition.group == group) {
         rows.push(args![&found.definition.slug]);
     }
@@ -84,8 +84,8 @@ pub(crate) fn registers_of(definitions: &Definitions, group: Group) -> JsonRows 
 }
 
 /// The statuses in which a record has legal effect, as rows (register, status).
-pub(crate) fn statuses_in_force(definitions: &Definitions) -> JsonRows {
-    let mut rows = JsonRows::new();
+pub(crate) fn statuses_in_force(definitions: &Definitions) -> RowSet {
+    let mut rows = RowSet::new();
     for found in definitions.iter() {
         for rule in found.definition.statuses.iter().filter(|rule| rule.in_force) {
             rows.push(args![&found.definition.slug, &rule.status]);

@@ -11,8 +11,9 @@ use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// How long something is looked for that must come.
+/// How long something is looked for that must come, and how often.
 const PATIENCE: Duration = Duration::from_mins(3);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The databases that benches have made on a server and not dropped.
 async fn databases(server: &str) -> Vec<String> {
@@ -189,9 +190,10 @@ async fn a_bench_drops_its_databases_also_when_it_is_interrupted() {
     let mut command = Command::new(binary());
     command.args(long).args(small).current_dir(root()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
+    let mut pace = tokio::time::interval(LOOK);
     let made = tokio::time::timeout(PATIENCE, async {
         while databases(&server).await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            pace.tick().await;
         }
     });
     made.await.expect("it makes a database");

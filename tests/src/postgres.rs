@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -204,12 +205,13 @@ impl Cluster {
     }
 
     /// Starts it again, whatever became of it, as soon as what is left of it has ended.
-    pub fn revive(&self) {
+    pub async fn revive(&self) {
+        let mut pace = tokio::time::interval(Duration::from_millis(200));
         for _ in 0..100 {
-            if self.try_resume() {
+            pace.tick().await;
+            if tokio::task::block_in_place(|| self.try_resume()) {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(200));
         }
         panic!("it does not start; see {}", self.disk.path().join("log").display());
     }

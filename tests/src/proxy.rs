@@ -1,4 +1,4 @@
-//! A network of our own between the server and PostgreSQL: it delays, resets, cuts and repeats.
+//! A network of our own between the server and PostgreSQL: it delays, resets, cuts, repeats and falls silent.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub enum Weather {
     Reset,
     /// Half of the next thing sent arrives, then the connection ends.
     Cut,
+    /// Nothing arrives, not even that a connection has ended, and what was sent into it is lost for good.
+    Silent,
     /// The next thing that the client sends arrives twice.
     RepeatedToServer,
     /// The next thing that the server sends arrives twice.
@@ -84,8 +86,20 @@ async fn pass(
 ) {
     let mut buffer = vec![0; 65_536];
     let mut suffered = since;
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+    let mut lost = false;
+    loop {
+        let read = from.read(&mut buffer).await;
         let (change, weather) = *seen.borrow();
+        lost |= weather == Weather::Silent;
+        let Ok(count @ 1..) = read else {
+            if lost {
+                std::future::pending::<()>().await;
+            }
+            return;
+        };
+        if lost {
+            continue;
+        }
         let old = change != since;
         let mut sent = &buffer[..count];
         match weather {

@@ -24,13 +24,13 @@ impl Seen {
     pub(super) fn recall(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let (checked, claims) = tokens.get(&sha256(token.as_bytes()))?;
-        (0..MILLIS).contains(&(now.millis() - checked.millis())).then(|| claims.clone())
+        is_recent(*checked, now).then(|| claims.clone())
     }
 
     pub(super) fn note(&self, token: &str, now: Timestamp, claims: &Claims) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() >= TOKENS_MAX {
-            tokens.retain(|_, (checked, _)| (0..MILLIS).contains(&(now.millis() - checked.millis())));
+            tokens.retain(|_, (checked, _)| is_recent(*checked, now));
         }
         if tokens.len() < TOKENS_MAX {
             tokens.insert(sha256(token.as_bytes()), (now, claims.clone()));
@@ -38,26 +38,20 @@ impl Seen {
     }
 }
 
+/// A clock that went back makes nothing recent.
+fn is_recent(checked: Timestamp, now: Timestamp) -> bool {
+    (0..MILLIS).contains(&(now.millis() - checked.millis()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Role;
     use serde_json::json;
 
     fn claims(sub: &str) -> Claims {
-        Claims {
-            iss: "https://issuer.example".to_owned(),
-            aud: json!("reestr"),
-            sub: sub.to_owned(),
-            exp: 0,
-            iat: 0,
-            nbf: None,
-            role: Role::Citizen,
-            department: None,
-            scope: None,
-            client_id: None,
-            consent: None,
-        }
+        let said =
+            json!({ "iss": "issuer", "aud": "reestr", "sub": sub, "exp": 0, "iat": 0, "role": "citizen" });
+        serde_json::from_value(said).unwrap()
     }
 
     #[test]

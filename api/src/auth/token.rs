@@ -81,42 +81,36 @@ impl TokenIssuer {
 
     /// A token for what is granted. May block, unless the key is at hand.
     pub fn mint(&self, grant: Grant) -> Result<String, StoreError> {
-        self.sign(&Claims {
-            iss: self.name.clone(),
-            aud: json!(self.audience),
-            sub: grant.subject,
-            exp: grant.expires_at.millis() / 1000,
-            iat: grant.issued_at.millis() / 1000,
-            nbf: None,
-            role: grant.role,
-            department: grant.department,
-            scope: grant.scope,
-            client_id: None,
-            consent: None,
-        })
+        let claims = self.claims(grant.role, grant.subject, grant.issued_at, grant.expires_at);
+        self.sign(&Claims { department: grant.department, scope: grant.scope, ..claims })
     }
 
     /// A token for a third party.
     pub async fn mint_for_client(&self, grant: ClientGrant) -> Result<String, StoreError> {
-        let claims = Claims {
-            iss: self.name.clone(),
-            aud: json!(self.audience),
-            sub: grant.client.clone(),
-            exp: grant.expires_at.millis() / 1000,
-            iat: grant.issued_at.millis() / 1000,
-            nbf: None,
-            role: Role::ThirdParty,
-            department: None,
-            scope: None,
-            client_id: Some(grant.client),
-            consent: Some(grant.consent),
-        };
+        let claims = self.claims(Role::ThirdParty, grant.client.clone(), grant.issued_at, grant.expires_at);
+        let claims = Claims { client_id: Some(grant.client), consent: Some(grant.consent), ..claims };
         if self.key.is_local() {
             return self.sign(&claims);
         }
         let issuer = self.clone();
         let signing = tokio::task::spawn_blocking(move || issuer.sign(&claims)).await;
         signing.map_err(|_| StoreError::Internal("a task that signs a token has ended".to_owned()))?
+    }
+
+    fn claims(&self, role: Role, subject: String, issued_at: Timestamp, expires_at: Timestamp) -> Claims {
+        Claims {
+            iss: self.name.clone(),
+            aud: json!(self.audience),
+            sub: subject,
+            exp: expires_at.millis() / 1000,
+            iat: issued_at.millis() / 1000,
+            nbf: None,
+            role,
+            department: None,
+            scope: None,
+            client_id: None,
+            consent: None,
+        }
     }
 
     fn sign(&self, claims: &Claims) -> Result<String, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventstore::sql::{Col, JsonRows, rows};
+use eventstore::sql::{Col, RowSet, rows};
 use eventstore::{Store, StoreError, args};
 use proofs::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ pub(super) async fn read_all(
     store: &Store,
     persons: &BTreeSet<Uuid>,
 ) -> Result<BTreeMap<Uuid, Settings>, StoreError> {
-    let mut wanted = JsonRows::new();
+    let mut wanted = RowSet::new();
     for person in persons {
         wanted.push(args![*person]);
     }

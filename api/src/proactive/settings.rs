@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::definition::Group;
-use eventstore::sql::{self, Col, Db, JsonRows, Row};
+use eventstore::sql::{self, Col, Db, Row, RowSet};
 use eventstore::{StoreError, args};
 use proofs::time::Timestamp;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub async fn off_of(
     db: &Db,
     persons: impl IntoIterator<Item = Uuid>,
 ) -> Result<BTreeMap<Uuid, BTreeSet<Group>>, StoreError> {
-    let mut asked = JsonRows::new();
+    let mut asked = RowSet::new();
     for person in persons {
         asked.push(args![person]);
     }

@@ -1,6 +1,6 @@
 //! The queue of one webhook, as its one sender changes it: each change only while the sender holds the lease.
 
-use eventstore::sql::{Col, JsonRows, Tx, rows};
+use eventstore::sql::{Col, RowSet, Tx, rows};
 use eventstore::{Store, StoreError, args};
 use proofs::time::Timestamp;
 use uuid::Uuid;
@@ -132,7 +132,7 @@ impl Queue {
     }
 
     async fn insert(&self, tx: &mut Tx, queued: &[Queued]) -> Result<(), StoreError> {
-        let mut values = JsonRows::new();
+        let mut values = RowSet::new();
         // Those of one millisecond differ by chance: sorted, they list in the order of their entries.
         let mut ids: Vec<Uuid> = queued.iter().map(|_| new_uuid(&self.store)).collect();
         ids.sort_unstable();

@@ -18,7 +18,7 @@ use crate::keys::{self, Keyring};
 use crate::model::{Appended, KeyChange, Submission};
 use crate::replay;
 use crate::shards::{self, FIRST, Places};
-use crate::sql::{Col, Db, Dialect, JsonRows, Row, Tx, rows};
+use crate::sql::{Col, Db, Dialect, Row, RowSet, Tx, rows};
 
 /// Checkpoint signers by register and key. One is used only while the log's row, or whoever opens the log, names it.
 pub(super) type Signers = HashMap<(Slug, Kid), Arc<NoteSigner>>;
@@ -89,7 +89,7 @@ pub(super) async fn unlocked(
     let guards = batch.iter().flat_map(|one| &one.guards).map(|guard| guard.record);
     let wanted: BTreeSet<Uuid> =
         entries().map(|new| new.statement.statement().record).chain(guards).collect();
-    let (mut ids, mut claims, mut names) = (JsonRows::new(), JsonRows::new(), JsonRows::new());
+    let (mut ids, mut claims, mut names) = (RowSet::new(), RowSet::new(), RowSet::new());
     for record in &wanted {
         ids.push(args![record]);
     }
@@ -167,7 +167,7 @@ pub(super) async fn again(
 ) -> Result<Option<(Facts, bool)>, StoreError> {
     let opens: BTreeSet<&Slug> = batch.iter().flat_map(|one| &one.opens).map(|open| &open.register).collect();
     if !opens.is_empty() {
-        let mut slugs = JsonRows::new();
+        let mut slugs = RowSet::new();
         for register in opens {
             slugs.push(args![register]);
         }
@@ -225,7 +225,7 @@ async fn logs(
     keyring: &Keyring,
     signers: &mut Signers,
 ) -> Result<(HashMap<Slug, LogFacts>, Signers), StoreError> {
-    let mut slugs = JsonRows::new();
+    let mut slugs = RowSet::new();
     for (register, shard) in places {
         slugs.push(args![*shard, register]);
     }
@@ -273,7 +273,7 @@ async fn load_signers(
     keyring: &Keyring,
     signers: &mut Signers,
 ) -> Result<(), StoreError> {
-    let mut wanted = JsonRows::new();
+    let mut wanted = RowSet::new();
     for (register, kid) in names {
         wanted.push(args![register, kid]);
     }
@@ -305,7 +305,7 @@ async fn records(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<Record
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut ids = JsonRows::new();
+    let mut ids = RowSet::new();
     for record in &wanted {
         ids.push(args![record]);
     }
@@ -329,7 +329,7 @@ async fn numbers(
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut pairs = JsonRows::new();
+    let mut pairs = RowSet::new();
     for (register, number) in &wanted {
         pairs.push(args![places.get(register).copied(), register, number]);
     }
@@ -344,7 +344,7 @@ async fn used_keys(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<Used
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut pairs = JsonRows::new();
+    let mut pairs = RowSet::new();
     for (scope, key) in &wanted {
         pairs.push(args![*scope, *key]);
     }

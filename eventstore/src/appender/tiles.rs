@@ -9,7 +9,7 @@ use proofs::tile::{LEVEL_MAX, TILE_HEIGHT, TILE_WIDTH, tile_encode, tile_root};
 use super::decide::Touched;
 use crate::args;
 use crate::error::StoreError;
-use crate::sql::{Col, Dialect, JsonRows, Tx, rows};
+use crate::sql::{Col, Dialect, RowSet, Tx, rows};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -86,7 +86,7 @@ pub(super) fn made(logs: &[Touched], mut older: Older) -> Result<Vec<FullTile>, 
 }
 
 async fn leaf_hashes(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> {
-    let mut ranges = JsonRows::new();
+    let mut ranges = RowSet::new();
     for log in logs.iter().filter(|log| fills(log, 0) && log.size_before % WIDTH > 0) {
         ranges.push(args![log.shard, &log.register, log.size_before / WIDTH * WIDTH, log.size_before]);
     }
@@ -95,7 +95,7 @@ async fn leaf_hashes(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError>
 }
 
 async fn tile_roots(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> {
-    let mut ranges = JsonRows::new();
+    let mut ranges = RowSet::new();
     for log in logs {
         for level in (1..=LEVEL_MAX).take_while(|level| fills(log, *level)) {
             let (before, _) = counts(log, level);
@@ -111,7 +111,7 @@ async fn tile_roots(tx: &mut Tx, logs: &[Touched]) -> Result<Older, StoreError> 
 
 async fn collect(
     tx: &mut Tx,
-    ranges: JsonRows,
+    ranges: RowSet,
     sql: &str,
     table: &'static str,
     level: impl Fn(&crate::sql::Row) -> Result<u64, StoreError>,

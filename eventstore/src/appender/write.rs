@@ -8,7 +8,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::heads::older_text;
 use crate::listen::CHANNEL;
-use crate::sql::{Col, Db, DbInner, JsonRows, Tx, TxInner, WRITE, rows, unless_refused, within};
+use crate::sql::{Col, Db, DbInner, RowSet, Tx, TxInner, WRITE, rows, unless_refused, within};
 use crate::withheld;
 
 /// Rows of an SQLite INSERT: few shapes keep few statements prepared. 11 parameters a row stay far under its 32,766.
@@ -126,7 +126,7 @@ fn insert_entries(rows: usize) -> String {
 
 async fn numbers_and_keys(tx: &mut Tx, decided: &Decided) -> Result<(), StoreError> {
     if !decided.numbers.is_empty() {
-        let mut numbers = JsonRows::new();
+        let mut numbers = RowSet::new();
         for NewNumber { shard, register, number, record } in &decided.numbers {
             numbers.push(args![*shard, register, number, record]);
         }
@@ -139,7 +139,7 @@ async fn numbers_and_keys(tx: &mut Tx, decided: &Decided) -> Result<(), StoreErr
         tx.execute(&sql, args![numbers]).await?;
     }
     if !decided.keys.is_empty() {
-        let mut used = JsonRows::new();
+        let mut used = RowSet::new();
         for key in &decided.keys {
             let (scope, name) = &key.name;
             used.push(args![key.shard, scope, name, key.digest.as_slice(), key.first_position, key.entries]);

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{
-    AssertSqlSafe, Connection as _, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Postgres, Row as _, Sqlite,
+    SqliteConnection, SqlitePool, Transaction,
 };
 
 use super::patience::{Place, READ, WRITE, impatient, within};
@@ -159,18 +161,8 @@ impl Db {
                 Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
             }
             Inner::Postgres { ready } => {
-                let (sql, parameters) = expand(sql, args)?;
-                let mut lent = ready.lend().await?;
-                loop {
-                    let query = postgres_query(sql.clone(), parameters.clone());
-                    match within(lent.limit(READ), query.fetch_all(lent.connection())).await {
-                        Ok(rows) => {
-                            lent.keep();
-                            return Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect());
-                        }
-                        Err(error) => lent = lent.after(error).await?,
-                    }
-                }
+                let rows = read(ready, sql, args, |connection, query| connection.fetch_all(query)).await?;
+                Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
             }
         }
     }
@@ -183,18 +175,9 @@ impl Db {
                 Ok(row.map(|row| Row(RowInner::Sqlite(row))))
             }
             Inner::Postgres { ready } => {
-                let (sql, parameters) = expand(sql, args)?;
-                let mut lent = ready.lend().await?;
-                loop {
-                    let query = postgres_query(sql.clone(), parameters.clone());
-                    match within(lent.limit(READ), query.fetch_optional(lent.connection())).await {
-                        Ok(row) => {
-                            lent.keep();
-                            return Ok(row.map(|row| Row(RowInner::Postgres(row))));
-                        }
-                        Err(error) => lent = lent.after(error).await?,
-                    }
-                }
+                let row =
+                    read(ready, sql, args, |connection, query| connection.fetch_optional(query)).await?;
+                Ok(row.map(|row| Row(RowInner::Postgres(row))))
             }
         }
     }
@@ -361,6 +344,30 @@ impl Tx {
     }
 }
 
+/// A query for PostgreSQL, with its parameters.
+type Asked = Query<'static, Postgres, PgArguments>;
+
+/// Reads on a connection that is lent, and again on another when that one turns out to be gone or silent.
+async fn read<T>(
+    ready: &Ready,
+    sql: &str,
+    args: Vec<Arg>,
+    ask: impl for<'c> Fn(&'c mut PgConnection, Asked) -> BoxFuture<'c, sqlx::Result<T>>,
+) -> Result<T, StoreError> {
+    let (sql, parameters) = expand(sql, args)?;
+    let mut lent = ready.lend().await?;
+    loop {
+        let (limit, query) = (lent.limit(READ), postgres_query(sql.clone(), parameters.clone()));
+        match within(limit, ask(lent.connection(), query)).await {
+            Ok(answer) => {
+                lent.keep();
+                return Ok(answer);
+            }
+            Err(error) => lent = lent.after(error).await?,
+        }
+    }
+}
+
 /// An error of what commits: its outcome is unknown, unless the server itself refused.
 pub(crate) fn unless_refused(error: StoreError) -> StoreError {
     match error {
@@ -431,7 +438,7 @@ fn sqlite_query(sql: &str, args: Vec<Arg>) -> Query<'_, Sqlite, SqliteArguments>
     query
 }
 
-fn postgres_query(sql: String, parameters: Vec<Parameter>) -> Query<'static, Postgres, PgArguments> {
+fn postgres_query(sql: String, parameters: Vec<Parameter>) -> Asked {
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for parameter in parameters {
         query = match parameter {

@@ -15,7 +15,7 @@ pub use db::{Db, Tx};
 pub(crate) use db::{Inner as DbInner, TxInner, unless_refused};
 pub(crate) use patience::{Place, WRITE, within};
 pub use row::Row;
-pub use rows::{Col, JsonRows, rows};
+pub use rows::{Col, RowSet, rows};
 
 use std::path::PathBuf;
 
@@ -53,7 +53,7 @@ pub enum Arg {
     /// Bytes or NULL.
     OptBlob(Option<Vec<u8>>),
     /// Any number of rows.
-    Rows(JsonRows),
+    Rows(RowSet),
 }
 
 macro_rules! arg_from {

@@ -46,7 +46,7 @@ impl Col {
     }
 }
 
-/// SQL that turns one parameter (made with [`JsonRows`]) into rows: a parenthesised sub-select that wants an alias,
+/// SQL that turns one parameter (made with [`RowSet`]) into rows: a parenthesised sub-select that wants an alias,
 /// `format!("SELECT … FROM {} AS r CROSS JOIN …", rows(dialect, "$1", &[("record", Col::Blob), ("n", Col::Int)]))`.
 /// Join it as `FROM {rows} AS r CROSS JOIN t WHERE t.x = r.x`, the rows first: so SQLite keeps that order and looks each row up in
 /// the index. With plain `JOIN … ON` it may scan the table and look for each of its rows among the parameter's.
@@ -78,13 +78,13 @@ pub fn rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> Strin
 /// Builds the parameter of [`rows`]. PostgreSQL cannot hold U+0000 in text; it becomes U+FFFD on both stores, so that one
 /// such character in a body cannot stop a projection for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JsonRows {
+pub struct RowSet {
     /// Row after row.
     values: Vec<Arg>,
     len: usize,
 }
 
-impl JsonRows {
+impl RowSet {
     /// No rows.
     pub fn new() -> Self {
         Self::default()
@@ -142,8 +142,8 @@ impl JsonRows {
     }
 }
 
-impl From<JsonRows> for Arg {
-    fn from(rows: JsonRows) -> Self {
+impl From<RowSet> for Arg {
+    fn from(rows: RowSet) -> Self {
         rows.into_arg()
     }
 }
@@ -301,8 +301,8 @@ mod tests {
     use super::*;
     use crate::args;
 
-    fn sample() -> JsonRows {
-        let mut rows = JsonRows::new();
+    fn sample() -> RowSet {
+        let mut rows = RowSet::new();
         rows.push(args![-5_i64, "кот \"\\\n\0", vec![0_u8, 255]]);
         rows.push(vec![Arg::OptInt(None), Arg::OptText(None), Arg::OptBlob(None)]);
         rows
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn writes_json_of_every_kind_of_value() {
-        assert_eq!(JsonRows::new().json(), "[]");
+        assert_eq!(RowSet::new().json(), "[]");
         assert_eq!(sample().len(), 2);
         assert_eq!(sample().json(), "[[-5,\"кот \\\"\\\\\\u000a\u{fffd}\",\"00ff\"],[null,null,null]]");
     }
@@ -336,7 +336,7 @@ mod tests {
             Parameter::Text(Some("last".into())),
         ];
         assert_eq!(parameters, expected);
-        let (_, none) = expand(&from, args![0_i64, JsonRows::new()]).unwrap();
+        let (_, none) = expand(&from, args![0_i64, RowSet::new()]).unwrap();
         assert_eq!(none.len(), 4);
     }
 
@@ -344,7 +344,7 @@ mod tests {
     fn refuses_what_does_not_fit() {
         let from = rows(Dialect::Postgres, "$1", &COLUMNS[..2]);
         assert!(expand(&from, args![sample()]).is_err(), "more columns than are read");
-        let mut text = JsonRows::new();
+        let mut text = RowSet::new();
         text.push(args!["five", "x"]);
         assert!(expand(&from, args![text]).is_err(), "text where an integer belongs");
         assert!(expand("SELECT $2", args![1_i64]).is_err(), "a parameter that is not there");

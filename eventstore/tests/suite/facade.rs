@@ -1,6 +1,6 @@
 //! The SQL facade says the same on both stores.
 
-use eventstore::sql::{Arg, Col, JsonRows, rows};
+use eventstore::sql::{Arg, Col, RowSet, rows};
 use eventstore::{StoreError, args};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ async fn rows_travel_as_one_parameter(fixture: &Fixture) {
         rows(store.db().dialect(), "$1", &columns)
     );
     let id = Uuid::from_u128(5);
-    let mut parameter = JsonRows::new();
+    let mut parameter = RowSet::new();
     parameter.push(args![id, i64::MIN, "кот \"\\\n\u{7f}𝄞"]);
     parameter.push(args![Vec::<u8>::new(), i64::MAX, "\0"]);
     let found = store.db().fetch_all(&sql, args![parameter]).await.unwrap();
@@ -27,12 +27,12 @@ async fn rows_travel_as_one_parameter(fixture: &Fixture) {
     );
     assert_eq!((found[1].blob("id").unwrap(), found[1].int("n").unwrap()), (vec![], i64::MAX));
     assert_eq!(found[1].text("s").unwrap(), "\u{fffd}");
-    let mut nulls = JsonRows::new();
+    let mut nulls = RowSet::new();
     nulls.push([Arg::OptBlob(None), Arg::OptInt(None), Arg::OptText(None)]);
     let found = store.db().fetch_all(&sql, args![nulls]).await.unwrap();
     assert_eq!(found[0].opt_blob("id").unwrap(), None);
     assert_eq!((found[0].opt_int("n").unwrap(), found[0].opt_text("s").unwrap()), (None, None));
-    assert!(store.db().fetch_all(&sql, args![JsonRows::new()]).await.unwrap().is_empty());
+    assert!(store.db().fetch_all(&sql, args![RowSet::new()]).await.unwrap().is_empty());
     store.close().await;
 }
 

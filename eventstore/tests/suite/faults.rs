@@ -91,6 +91,18 @@ async fn large_bodies_are_committed_in_smaller_batches(fixture: &Fixture) {
     store.close().await;
 }
 
+/// A store whose connections pass a wire, and what freezes it.
+async fn wired(fixture: &Fixture, batch_timeout: Duration) -> (Store, watch::Sender<u32>) {
+    fixture.with_logs(&["licences"]).await.close().await;
+    let Target::Postgres(url) = &fixture.target else { unreachable!("it is PostgreSQL") };
+    let (user, rest) = url.split_once('@').unwrap();
+    let (server, database) = rest.split_once('/').unwrap();
+    let (freeze, frozen) = watch::channel(0);
+    let port = wire(server.to_owned(), frozen).await;
+    let target = Target::Postgres(format!("{user}@127.0.0.1:{port}/{database}"));
+    (Store::open(Options { target, batch_timeout, ..fixture.options() }).await.unwrap(), freeze)
+}
+
 /// Passes connections on to PostgreSQL; those that exist at a freeze go silent for ever, as when a machine or a network vanishes.
 async fn wire(server: String, frozen: watch::Receiver<u32>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -125,15 +137,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, frozen: watch::Re
 #[tokio::test]
 async fn the_appender_survives_a_silent_connection() {
     let fixture = Fixture::new(Kind::Postgres).await;
-    fixture.with_logs(&["licences"]).await.close().await;
-    let Target::Postgres(url) = &fixture.target else { unreachable!("it is PostgreSQL") };
-    let (user, rest) = url.split_once('@').unwrap();
-    let (server, database) = rest.split_once('/').unwrap();
-    let (freeze, frozen) = watch::channel(0);
-    let port = wire(server.to_owned(), frozen).await;
-    let target = Target::Postgres(format!("{user}@127.0.0.1:{port}/{database}"));
-    let batch_timeout = Duration::from_secs(2);
-    let store = Store::open(Options { target, batch_timeout, ..fixture.options() }).await.unwrap();
+    let (store, freeze) = wired(&fixture, Duration::from_secs(2)).await;
     let request = |n| keyed(fixture.one("licences", n, 1), &format!("k{n}"), 1);
     // The second has a connection at hand, and leaves it there.
     store.submit(request(1)).await.unwrap();
@@ -155,14 +159,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[tokio::test]
 async fn the_readers_survive_a_silent_network() {
     let fixture = Fixture::new(Kind::Postgres).await;
-    fixture.with_logs(&["licences"]).await.close().await;
-    let Target::Postgres(url) = &fixture.target else { unreachable!("it is PostgreSQL") };
-    let (user, rest) = url.split_once('@').unwrap();
-    let (server, database) = rest.split_once('/').unwrap();
-    let (freeze, frozen) = watch::channel(0);
-    let port = wire(server.to_owned(), frozen).await;
-    let target = Target::Postgres(format!("{user}@127.0.0.1:{port}/{database}"));
-    let store = Store::open(Options { target, ..fixture.options() }).await.unwrap();
+    let (store, freeze) = wired(&fixture, fixture.options().batch_timeout).await;
     // As many as the pool has: each holds one until all have.
     let all =
         (0..20).map(|_| store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(0.3)", vec![]));

@@ -13,7 +13,7 @@ use domain::{
 };
 use eventstore::{
     Store, StoreError, args,
-    sql::{self, Col, JsonRows},
+    sql::{self, Col, RowSet},
 };
 use uuid::Uuid;
 
@@ -113,7 +113,7 @@ async fn records(store: &Store, persons: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, P
     for (projection, table, which) in
         [("account", "account_record", ""), ("accesses", "access_record", "AND t.version > 1")]
     {
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         for person in persons {
             rows.push(args![*person]);
         }

@@ -3,7 +3,7 @@
 use domain::platform::ACCESSES;
 use eventstore::{
     args,
-    sql::{Arg, Col, Dialect, JsonRows},
+    sql::{Arg, Col, Dialect, RowSet},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ impl Projector for AccessProjector {
     }
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         for life in batch.lives.iter().filter(|life| life.register == *ACCESSES) {
             row(&mut rows, life);
         }
@@ -53,7 +53,7 @@ impl Projector for AccessProjector {
     }
 }
 
-fn row(rows: &mut JsonRows, life: &Life) {
+fn row(rows: &mut RowSet, life: &Life) {
     let (first, last) = (life.first(), life.last());
     let content = last.content.to_json();
     let text = |pointer: &str| content.pointer(pointer).and_then(Value::as_str).map(str::to_owned);

@@ -2,7 +2,7 @@
 
 use eventstore::{
     args,
-    sql::{self, Arg, Col, Db, JsonRows, Row},
+    sql::{self, Arg, Col, Db, Row, RowSet},
 };
 use proofs::slug::Slug;
 use uuid::Uuid;
@@ -20,7 +20,7 @@ pub async fn concerning(
     registers: &[Slug],
     limit: u32,
 ) -> Result<Vec<Uuid>, ProjectionError> {
-    let mut wanted = JsonRows::new();
+    let mut wanted = RowSet::new();
     for person in persons {
         wanted.push(args![*person]);
     }
@@ -55,7 +55,7 @@ pub async fn between(
 }
 
 fn named(registers: &[Slug]) -> Arg {
-    let mut rows = JsonRows::new();
+    let mut rows = RowSet::new();
     for register in registers {
         rows.push(args![register]);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use eventstore::{
     args,
-    sql::{self, Col, Db, JsonRows},
+    sql::{self, Col, Db, RowSet},
 };
 use proofs::slug::Slug;
 use uuid::Uuid;
@@ -21,11 +21,11 @@ pub async fn ever_concerned(
     if persons.is_empty() || registers.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let mut asked = JsonRows::new();
+    let mut asked = RowSet::new();
     for person in persons {
         asked.push(args![*person]);
     }
-    let mut within = JsonRows::new();
+    let mut within = RowSet::new();
     for register in registers {
         within.push(args![register]);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::subject::Subject;
 use eventstore::{
     args,
-    sql::{Arg, Col, Dialect, JsonRows},
+    sql::{Arg, Col, Dialect, RowSet},
 };
 use proofs::time::Timestamp;
 use serde_json::Value;
@@ -78,8 +78,8 @@ impl Projector for AccountProjector {
     }
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
-        let mut records = JsonRows::new();
-        let mut persons = JsonRows::new();
+        let mut records = RowSet::new();
+        let mut persons = RowSet::new();
         for life in &batch.lives {
             if life.register.as_str() == PERSONS_REGISTER {
                 profile(&mut persons, life);
@@ -106,7 +106,7 @@ struct Seen<'a> {
 
 /// The rows of all whom the batch's steps of a record concern; `key` names a subject, if the projection is for such.
 pub(crate) fn concerned<K: Ord + Clone + Into<Arg>>(
-    rows: &mut JsonRows,
+    rows: &mut RowSet,
     life: &Life,
     key: impl Fn(&Subject) -> Option<K>,
 ) {
@@ -136,7 +136,7 @@ pub(crate) fn concerned<K: Ord + Clone + Into<Arg>>(
     }
 }
 
-fn row(rows: &mut JsonRows, key: impl Into<Arg>, life: &Life, seen: &Seen<'_>) {
+fn row(rows: &mut RowSet, key: impl Into<Arg>, life: &Life, seen: &Seen<'_>) {
     let key: Arg = key.into();
     let (first, last, state) = (life.first(), seen.step, &seen.step.after);
     rows.push(args![
@@ -161,7 +161,7 @@ fn row(rows: &mut JsonRows, key: impl Into<Arg>, life: &Life, seen: &Seen<'_>) {
     ]);
 }
 
-fn profile(rows: &mut JsonRows, life: &Life) {
+fn profile(rows: &mut RowSet, life: &Life) {
     let (first, last) = (life.first(), life.last());
     rows.push(args![
         life.record,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{definition::Group, definitions::Definitions};
 use eventstore::{
     StoreError, args,
-    sql::{self, Col, Db, JsonRows, Row},
+    sql::{self, Col, Db, Row, RowSet},
 };
 use proofs::{slug::Slug, time::Timestamp};
 use uuid::Uuid;
@@ -91,7 +91,7 @@ pub async fn list(
     select.and_some("register = {}", filter.register.as_ref());
     if let Some(within) = &filter.within {
         let from = sql::rows(db.dialect(), "{}", &[("register", Col::Text)]);
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         for register in within {
             rows.push(args![register]);
         }
@@ -148,7 +148,7 @@ pub async fn records(
     records: &[Uuid],
 ) -> Result<Vec<AccountRecord>, ProjectionError> {
     let from = sql::rows(db.dialect(), "{}", &[("record", Col::Blob)]);
-    let mut rows = JsonRows::new();
+    let mut rows = RowSet::new();
     for record in records {
         rows.push(args![record]);
     }

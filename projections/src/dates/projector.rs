@@ -7,7 +7,7 @@ use domain::{
 };
 use eventstore::{
     args,
-    sql::{Col, Dialect, JsonRows},
+    sql::{Col, Dialect, RowSet},
 };
 use serde_json::{Map, Value};
 
@@ -62,7 +62,7 @@ impl Projector for DatesProjector {
     }
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
-        let (mut gone, mut rows) = (JsonRows::new(), JsonRows::new());
+        let (mut gone, mut rows) = (RowSet::new(), RowSet::new());
         for life in batch.lives.iter().filter(|life| !WITHOUT.contains(&life.register.as_str())) {
             if !life.first().fresh {
                 gone.push(args![life.record]);
@@ -73,7 +73,7 @@ impl Projector for DatesProjector {
     }
 }
 
-fn dates(rows: &mut JsonRows, life: &Life) {
+fn dates(rows: &mut RowSet, life: &Life) {
     let last = life.last();
     let mut found = Vec::new();
     walk("", &last.content.members, 1, &mut found);

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use eventstore::{
     StoreError, args,
-    sql::{self, Col, Db, JsonRows, Row},
+    sql::{self, Col, Db, Row, RowSet},
 };
 use proofs::{slug::Slug, time::Timestamp};
 use uuid::Uuid;
@@ -81,7 +81,7 @@ impl Range<'_> {
 
 /// All dates of these records.
 pub async fn of_records(db: &Db, records: &[Uuid]) -> Result<Vec<Dated>, ProjectionError> {
-    let mut wanted = JsonRows::new();
+    let mut wanted = RowSet::new();
     for record in records {
         wanted.push(args![*record]);
     }

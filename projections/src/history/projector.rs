@@ -2,7 +2,7 @@
 
 use eventstore::{
     args,
-    sql::{Col, Dialect, JsonRows},
+    sql::{Col, Dialect, RowSet},
 };
 
 use crate::{Batch, ProjectionError, Projector, Write, common::opt_count, table::Table};
@@ -46,7 +46,7 @@ impl Projector for HistoryProjector {
     }
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         for life in &batch.lives {
             for step in life.written() {
                 rows.push(args![

@@ -2,7 +2,7 @@
 
 use eventstore::{
     args,
-    sql::{Col, Dialect, JsonRows},
+    sql::{Col, Dialect, RowSet},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -58,7 +58,7 @@ impl Projector for OffersProjector {
     }
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         for life in batch.lives.iter().filter(|life| life.register == *OFFERS_REGISTER) {
             // An offer whose body is withheld says nothing that could be listed.
             let _ = row(&mut rows, life);
@@ -67,7 +67,7 @@ impl Projector for OffersProjector {
     }
 }
 
-fn row(rows: &mut JsonRows, life: &Life) -> Option<()> {
+fn row(rows: &mut RowSet, life: &Life) -> Option<()> {
     let (first, last) = (life.first(), life.last());
     let content = &last.content.members;
     let person = last.after.subjects.iter().find_map(domain::subject::Subject::person)?;

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use domain::definition::Title;
 use eventstore::{
     StoreError, args,
-    sql::{self, Col, Db, JsonRows, Row},
+    sql::{self, Col, Db, Row, RowSet},
 };
 use proofs::{
     slug::{EntryType, Slug},
@@ -110,7 +110,7 @@ pub async fn offer(db: &Db, record: Uuid) -> Result<Option<Offer>, ProjectionErr
 
 /// The offers that any of these records caused, in the order in which they were made.
 pub async fn caused_by(db: &Db, records: &[Uuid]) -> Result<Vec<Offer>, ProjectionError> {
-    let mut wanted = JsonRows::new();
+    let mut wanted = RowSet::new();
     for record in records {
         wanted.push(args![*record]);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{platform, subject::Subject};
 use eventstore::{
     args,
-    sql::{self, Col, Dialect, JsonRows},
+    sql::{self, Col, Dialect, RowSet},
 };
 
 use super::{document::Document, text};
@@ -67,11 +67,11 @@ impl Projector for SearchProjector {
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let lives = || batch.lives.iter().filter(|life| !UNINDEXED.contains(&life.register.as_str()));
         let persons = || lives().filter(|life| life.register.as_str() == platform::PERSONS);
-        let mut changed = JsonRows::new();
+        let mut changed = RowSet::new();
         for life in persons() {
             changed.push(args![life.record.to_string()]);
         }
-        let mut gone = JsonRows::new();
+        let mut gone = RowSet::new();
         for life in lives() {
             gone.push(args![life.record]);
         }
@@ -85,8 +85,8 @@ impl Projector for SearchProjector {
     }
 }
 
-fn names<'a>(persons: impl Iterator<Item = &'a Life>) -> JsonRows {
-    let mut rows = JsonRows::new();
+fn names<'a>(persons: impl Iterator<Item = &'a Life>) -> RowSet {
+    let mut rows = RowSet::new();
     for life in persons {
         let document = Document::of_person(&life.last().content);
         rows.push(args![life.record.to_string(), [document.words(), document.extras()].join(" ").trim()]);
@@ -94,8 +94,8 @@ fn names<'a>(persons: impl Iterator<Item = &'a Life>) -> JsonRows {
     rows
 }
 
-fn subjects<'a>(lives: impl Iterator<Item = &'a Life>) -> JsonRows {
-    let mut rows = JsonRows::new();
+fn subjects<'a>(lives: impl Iterator<Item = &'a Life>) -> RowSet {
+    let mut rows = RowSet::new();
     for life in lives {
         let subjects: BTreeSet<String> = life.last().after.subjects.iter().filter_map(key).collect();
         for subject in subjects {
@@ -111,8 +111,8 @@ fn key(subject: &Subject) -> Option<String> {
     subject.person().map(|person| person.to_string()).or_else(ogrn)
 }
 
-fn records<'a>(lives: impl Iterator<Item = &'a Life>) -> JsonRows {
-    let mut rows = JsonRows::new();
+fn records<'a>(lives: impl Iterator<Item = &'a Life>) -> RowSet {
+    let mut rows = RowSet::new();
     for life in lives {
         let state = &life.last().after;
         let document = Document::of_content(&life.last().content);

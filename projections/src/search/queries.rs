@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::definitions::Definitions;
 use eventstore::{
     args,
-    sql::{self, Arg, Col, Db, Dialect, JsonRows},
+    sql::{self, Arg, Col, Db, Dialect, RowSet},
 };
 use proofs::slug::Slug;
 use uuid::Uuid;
@@ -159,7 +159,7 @@ impl Sql {
         let own = subject.is_some();
 
         let tier = self.tier(query, &loose, &exact, terms.is_empty(), own);
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         for register in registers {
             rows.push(args![register]);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{facts::RecordState, platform, subject::Subject};
 use eventstore::{
     args,
-    sql::{self, Col, Dialect, JsonRows},
+    sql::{self, Col, Dialect, RowSet},
 };
 use proofs::time::Timestamp;
 
@@ -87,8 +87,8 @@ impl Projector for StatisticsProjector {
 }
 
 /// Where persons live from a position on, each time that changes.
-fn addresses(batch: &Batch) -> JsonRows {
-    let mut rows = JsonRows::new();
+fn addresses(batch: &Batch) -> RowSet {
+    let mut rows = RowSet::new();
     for life in batch.lives.iter().filter(|life| life.register == *platform::PERSONS) {
         let mut before: Option<String> = None;
         for step in life.steps() {
@@ -102,12 +102,12 @@ fn addresses(batch: &Batch) -> JsonRows {
     rows
 }
 
-fn entries(batch: &Batch) -> JsonRows {
+fn entries(batch: &Batch) -> RowSet {
     let mut steps: Vec<(&Life, &Step)> =
         batch.lives.iter().flat_map(|life| life.fresh().map(move |step| (life, step))).collect();
     steps.sort_unstable_by_key(|(_, step)| step.position);
     let mut seen = BTreeSet::new();
-    let mut rows = JsonRows::new();
+    let mut rows = RowSet::new();
     for (life, step) in steps {
         let (register, entry_type) = (life.register.as_str(), step.entry_type.as_str());
         let (month, unit) = (month(step.recorded_at), unit(life, &step.after));

@@ -3,7 +3,7 @@
 use domain::platform::{ACCESSES, OFFERS, REQUESTS};
 use eventstore::{
     args,
-    sql::{Col, Dialect, JsonRows},
+    sql::{Col, Dialect, RowSet},
 };
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ impl Projector for TasksProjector {
     }
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
-        let (mut gone, mut rows) = (JsonRows::new(), JsonRows::new());
+        let (mut gone, mut rows) = (RowSet::new(), RowSet::new());
         for life in batch.lives.iter().filter(|life| REGISTERS.contains(&life.register.as_str())) {
             if !life.first().fresh {
                 gone.push(args![life.record]);
@@ -74,7 +74,7 @@ impl Projector for TasksProjector {
     }
 }
 
-fn row(rows: &mut JsonRows, life: &Life) -> Option<()> {
+fn row(rows: &mut RowSet, life: &Life) -> Option<()> {
     let (last, since) = (life.last(), waiting_since(life)?);
     let content = &last.content.members;
     let title = |language: &str| content.get("title")?.get(language)?.as_str().map(plain);

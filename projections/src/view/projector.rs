@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use eventstore::{
     args,
-    sql::{self, Col, Dialect, JsonRows},
+    sql::{self, Col, Dialect, RowSet},
 };
 use uuid::Uuid;
 
@@ -71,8 +71,8 @@ impl Projector for ViewProjector {
     }
 }
 
-fn records(batch: &Batch) -> JsonRows {
-    let mut rows = JsonRows::new();
+fn records(batch: &Batch) -> RowSet {
+    let mut rows = RowSet::new();
     for life in &batch.lives {
         let (first, last) = (life.first(), life.last());
         rows.push(args![
@@ -96,7 +96,7 @@ fn records(batch: &Batch) -> JsonRows {
 }
 
 /// Numbers taken in this batch, or ever where a record is rewritten. A record may return to a number that it had; another record never gets it.
-fn numbers(batch: &Batch) -> JsonRows {
+fn numbers(batch: &Batch) -> RowSet {
     let mut taken: BTreeMap<(&str, &str), (u64, Uuid)> = BTreeMap::new();
     for life in &batch.lives {
         for step in life.written() {
@@ -107,7 +107,7 @@ fn numbers(batch: &Batch) -> JsonRows {
             *held = (*held).max((step.position, life.record));
         }
     }
-    let mut rows = JsonRows::new();
+    let mut rows = RowSet::new();
     for ((register, number), (position, record)) in taken {
         rows.push(args![register, number, record, position,]);
     }
@@ -127,7 +127,7 @@ fn counts(dialect: Dialect, batch: &Batch) -> [Write; 2] {
     }
     deltas.retain(|_, delta| *delta != 0);
     let rows = || {
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         for ((register, counted, code), delta) in &deltas {
             rows.push(args![*register, *counted, *code, *delta]);
         }

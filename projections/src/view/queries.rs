@@ -3,7 +3,7 @@
 use domain::definitions::Definitions;
 use eventstore::{
     StoreError, args,
-    sql::{self, Col, Db, JsonRows, Row},
+    sql::{self, Col, Db, Row, RowSet},
 };
 use proofs::slug::{EntryType, Slug};
 use uuid::Uuid;
@@ -101,7 +101,7 @@ pub async fn records(
     records: &[Uuid],
 ) -> Result<Vec<ViewRecord>, ProjectionError> {
     let from = sql::rows(db.dialect(), "{}", &[("record", Col::Blob)]);
-    let mut rows = JsonRows::new();
+    let mut rows = RowSet::new();
     for record in records {
         rows.push(args![record]);
     }

@@ -75,7 +75,7 @@ impl Projector for Sick {
             }
             Fails::Panics => panic!("it does not fit"),
             Fails::Writes => {
-                let mut rows = sql::JsonRows::new();
+                let mut rows = sql::RowSet::new();
                 rows.push(args![1_i64]);
                 let given = sql::rows(dialect, "$2", &[("n", sql::Col::Int)]);
                 let sql = format!(

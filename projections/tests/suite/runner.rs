@@ -10,7 +10,7 @@ use std::{
 
 use eventstore::{
     Store, args,
-    sql::{self, Dialect, JsonRows},
+    sql::{self, Dialect, RowSet},
 };
 use projections::{
     Batch, Handle, Options, ProjectionError, Projector, Runner, Table, Write, digest,
@@ -146,7 +146,7 @@ impl Projector for Broken {
 
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let mut writes = HistoryProjector.writes(dialect, batch)?;
-        let mut rows = JsonRows::new();
+        let mut rows = RowSet::new();
         rows.push(args![1_i64]);
         let given = sql::rows(dialect, "$2", &[("n", sql::Col::Int)]);
         writes.push(Write::statement(format!("INSERT INTO nowhere SELECT $1 FROM {given} AS r"), rows));

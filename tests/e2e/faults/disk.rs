@@ -7,12 +7,10 @@ use reestr_tests::disk::Disk;
 use reestr_tests::server::{Server, binary, root};
 use reestr_tests::store::{Kind, Store, copy_files};
 
-use super::Drill;
 use super::load::Load;
+use super::{BETWEEN, Drill};
 use crate::shared::demo;
 
-/// Entries acknowledged between two faults.
-const BETWEEN: usize = 30;
 /// Mebibytes of a disk that holds the store, and is full soon.
 const SMALL: u32 = 64;
 
@@ -27,8 +25,7 @@ async fn an_embedded_store_on_a_full_disk_loses_nothing() {
         copy_files(made.data(), &data);
         let args = ["--data".to_owned(), data.display().to_string()];
         let server = Server::start_unsignalled("serve", &args).await;
-        let state = tempfile::tempdir().unwrap();
-        let mut drill = Drill::new(format!("SQLite: {}", disk.kind()), &made, state.path().join("state"));
+        let mut drill = Drill::new(format!("SQLite: {}", disk.kind()), &made);
         drill.verify(&server).await;
         for round in 0..2 {
             let load = Load::new(round);
@@ -38,11 +35,8 @@ async fn an_embedded_store_on_a_full_disk_loses_nothing() {
                 load.refused("database").await;
                 disk.make_room(&[server.id()]);
                 load.acknowledged(BETWEEN).await;
-                load.stop();
             };
-            let (acknowledged, ()) = tokio::join!(load.run(&server, &made, drill.department()), faults);
-            drill.acknowledged.extend(acknowledged);
-            drill.faults += 1;
+            drill.bear((&server, &made, &load), 1, faults).await;
             drill.verify(&server).await;
         }
         drill.end(&server).await;
@@ -61,8 +55,7 @@ async fn an_embedded_store_that_is_moved_away_takes_nothing() {
     std::fs::create_dir(&data).unwrap();
     copy_files(store.data(), &data);
     let server = Server::start("serve", &["--data".to_owned(), data.display().to_string()]).await;
-    let state = tempfile::tempdir().unwrap();
-    let mut drill = Drill::new("SQLite: moved away".to_owned(), &store, state.path().join("state"));
+    let mut drill = Drill::new("SQLite: moved away".to_owned(), &store);
     drill.verify(&server).await;
     let load = Load::new(0);
     let faults = async {
@@ -73,11 +66,8 @@ async fn an_embedded_store_that_is_moved_away_takes_nothing() {
         assert_eq!(ready.status().as_u16(), 503);
         std::fs::rename(&away, &data).unwrap();
         load.acknowledged(BETWEEN).await;
-        load.stop();
     };
-    let (acknowledged, ()) = tokio::join!(load.run(&server, &store, drill.department()), faults);
-    drill.acknowledged.extend(acknowledged);
-    drill.faults += 1;
+    drill.bear((&server, &store, &load), 1, faults).await;
     drill.end(&server).await;
     let said = server.stop().await;
     let file = data.join("reestr.db").display().to_string();

@@ -9,6 +9,7 @@ use reestr_tests::server::Server;
 use reestr_tests::store::Store;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::crash::Acknowledged;
 use crate::shared::{append, entry};
@@ -85,7 +86,10 @@ impl Load {
         key: &str,
         serial: u64,
     ) -> Option<(u64, String)> {
+        let mut pace = tokio::time::interval(PAUSE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for _ in 0..ATTEMPTS {
+            pace.tick().await;
             match append(server, token, key, &entry(store, serial)).await {
                 Ok((201, answer)) => return Some(place(&answer)),
                 Ok((status, answer)) => {
@@ -101,7 +105,6 @@ impl Load {
                 }
                 Err(error) => panic!("{key}: the server does not answer: {error}"),
             }
-            tokio::time::sleep(PAUSE).await;
         }
         panic!("{key} was not acknowledged: {:?}", self.refused.borrow());
     }

@@ -9,18 +9,22 @@ mod steps;
 mod versions;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use reestr_tests::server::{Server, tokens};
 use reestr_tests::store::Store;
+use tempfile::TempDir;
 
+use self::load::Load;
 use crate::crash::{Acknowledged, all_there_once};
 use crate::shared::{REGISTER, audit};
+
+/// Entries acknowledged between two faults.
+const BETWEEN: usize = 30;
 
 /// What came of the faults of one test: printed at its end.
 struct Drill {
     what: String,
-    state: PathBuf,
+    state: TempDir,
     tokens: BTreeMap<String, String>,
     runs: u32,
     faults: u32,
@@ -29,8 +33,8 @@ struct Drill {
 
 impl Drill {
     /// On a store with a demo in it. What the auditor knows so far is kept outside the store.
-    fn new(what: String, store: &Store, state: PathBuf) -> Self {
-        let tokens = tokens(store.data());
+    fn new(what: String, store: &Store) -> Self {
+        let (tokens, state) = (tokens(store.data()), tempfile::tempdir().unwrap());
         Self { what, state, tokens, runs: 0, faults: 0, acknowledged: Acknowledged::new() }
     }
 
@@ -42,9 +46,26 @@ impl Drill {
     async fn verify(&mut self, server: &Server) {
         self.runs += 1;
         all_there_once(server, self.department(), &self.acknowledged).await;
-        let more = ["--register", REGISTER, "--state", self.state.to_str().unwrap()];
+        let state = self.state.path().join("state").display().to_string();
+        let more = ["--register", REGISTER, "--state", &state];
         let (code, report) = audit(&server.url, &more).await;
         assert_eq!(code, 0, "{}: {report}", self.what);
+    }
+
+    /// Appends until these faults, so many, are over, and remembers what was acknowledged.
+    async fn bear(
+        &mut self,
+        (server, store, load): (&Server, &Store, &Load),
+        count: u32,
+        faults: impl Future<Output = ()>,
+    ) {
+        let faults = async {
+            faults.await;
+            load.stop();
+        };
+        let (acknowledged, ()) = tokio::join!(load.run(server, store, self.department()), faults);
+        self.acknowledged.extend(acknowledged);
+        self.faults += count;
     }
 
     /// The last word: every register.

@@ -1,5 +1,5 @@
-//! The network between the server and PostgreSQL delays, resets, cuts and repeats. That it falls silent is tested beside the pool, in
-//! `eventstore/tests/suite/faults.rs`.
+//! The network between the server and PostgreSQL delays, resets, cuts, repeats and falls silent. What a silence does to the pool is
+//! tested beside it, in `eventstore/tests/suite/faults.rs`.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,12 +11,9 @@ use reestr_tests::proxy::{Proxy, Weather};
 use reestr_tests::server::Server;
 use reestr_tests::store::Store;
 
-use super::Drill;
 use super::load::Load;
+use super::{BETWEEN, Drill};
 use crate::shared::demo_args;
-
-/// Entries acknowledged between two faults.
-const BETWEEN: usize = 30;
 
 /// A PostgreSQL that speaks TLS, with a certificate that was made for this test.
 fn cluster() -> Cluster {
@@ -49,8 +46,7 @@ async fn a_network_that_fails_in_every_way_loses_nothing() {
         }
     }
     let server = Server::start("demo", &args).await;
-    let state = tempfile::tempdir().unwrap();
-    let mut drill = Drill::new("network to PostgreSQL".to_owned(), &store, state.path().join("state"));
+    let mut drill = Drill::new("network to PostgreSQL".to_owned(), &store);
     drill.verify(&server).await;
 
     let load = Load::new(0);
@@ -66,11 +62,13 @@ async fn a_network_that_fails_in_every_way_loses_nothing() {
             }
             load.acknowledged(BETWEEN).await;
         }
-        load.stop();
+        // A batch is under way: its session, and the locks that it holds, stay until PostgreSQL gives them up by itself.
+        proxy.weather(Weather::Silent);
+        load.refused("").await;
+        proxy.weather(Weather::Fair);
+        load.acknowledged(BETWEEN).await;
     };
-    let (acknowledged, ()) = tokio::join!(load.run(&server, &store, drill.department()), faults);
-    drill.acknowledged.extend(acknowledged);
-    drill.faults += 5;
+    drill.bear((&server, &store, &load), 6, faults).await;
     drill.end(&server).await;
     server.stop().await;
 }

@@ -8,13 +8,11 @@ use reestr_tests::server::Server;
 use reestr_tests::store::Store;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 
-use super::Drill;
 use super::load::Load;
+use super::{BETWEEN, Drill};
 use crate::crash::kill;
 use crate::shared::{REGISTER, append, demo, entry};
 
-/// Entries acknowledged between two faults.
-const BETWEEN: usize = 30;
 /// Connections that the cluster takes: what a server needs at least, and a few.
 const CONNECTIONS: usize = 25;
 /// How often, and how many times, it is looked whether all of them are taken.
@@ -30,18 +28,17 @@ async fn a_database_that_is_killed_crowded_and_demoted_loses_nothing() {
     );
     let cluster = tokio::task::block_in_place(|| Cluster::start_on(Disk::limited(), &settings));
     let store = Store::over(Database::create_on(&cluster.url()).await);
-    let (server, state) = (demo(&store).await, tempfile::tempdir().unwrap());
-    let mut drill =
-        Drill::new("PostgreSQL: killed, crowded, demoted".to_owned(), &store, state.path().join("state"));
+    let server = demo(&store).await;
+    let mut drill = Drill::new("PostgreSQL: killed, crowded, demoted".to_owned(), &store);
     drill.verify(&server).await;
 
-    let load = Load::new(0);
+    let (load, token) = (Load::new(0), drill.department().to_owned());
     let faults = async {
         load.acknowledged(BETWEEN).await;
         kill(backend(&cluster).await).await;
         load.acknowledged(BETWEEN).await;
         kill(cluster.processes()[0]).await;
-        tokio::task::block_in_place(|| cluster.revive());
+        cluster.revive().await;
         load.acknowledged(BETWEEN).await;
         for stop in [Cluster::stop, Cluster::stop_immediately] {
             tokio::task::block_in_place(|| stop(&cluster));
@@ -51,13 +48,10 @@ async fn a_database_that_is_killed_crowded_and_demoted_loses_nothing() {
         }
         crowded(&cluster, &load, &server).await;
         load.acknowledged(BETWEEN).await;
-        demoted(&cluster, &load, &server, &store, drill.department()).await;
+        demoted(&cluster, &load, &server, &store, &token).await;
         load.acknowledged(BETWEEN).await;
-        load.stop();
     };
-    let (acknowledged, ()) = tokio::join!(load.run(&server, &store, drill.department()), faults);
-    drill.acknowledged.extend(acknowledged);
-    drill.faults += 6;
+    drill.bear((&server, &store, &load), 6, faults).await;
     drill.end(&server).await;
     let said = server.stop().await;
     assert!(said.contains("promote the standby"), "the operator is told what to do: {said}");
@@ -83,7 +77,10 @@ async fn crowded(cluster: &Cluster, load: &Load, server: &Server) {
     let mut administrator = PgConnection::connect(&cluster.url()).await.unwrap();
     server.signal("-STOP").await;
     let mut crowd = Vec::new();
+    let mut pace = tokio::time::interval(LOOK);
     for _ in 0..LOOKS {
+        // One that the server had begun ends by itself, after a second.
+        pace.tick().await;
         for id in sessions(&mut administrator).await {
             administrator
                 .execute(AssertSqlSafe(format!("SELECT pg_terminate_backend({id}, 5000)")))
@@ -96,8 +93,6 @@ async fn crowded(cluster: &Cluster, load: &Load, server: &Server) {
         if crowd.len() == CONNECTIONS - 1 {
             break;
         }
-        // One that the server had begun ends by itself, after a second.
-        tokio::time::sleep(LOOK).await;
     }
     assert_eq!(crowd.len(), CONNECTIONS - 1, "the crowd is complete");
     server.signal("-CONT").await;
@@ -138,8 +133,8 @@ async fn a_database_on_a_full_disk_loses_nothing() {
     let settings = "-c min_wal_size=2MB -c max_wal_size=8MB -c shared_buffers=8MB";
     let cluster = tokio::task::block_in_place(|| Cluster::start_on(disk, settings));
     let store = Store::over(Database::create_on(&cluster.url()).await);
-    let (server, state) = (demo(&store).await, tempfile::tempdir().unwrap());
-    let mut drill = Drill::new(format!("PostgreSQL: {how}"), &store, state.path().join("state"));
+    let server = demo(&store).await;
+    let mut drill = Drill::new(format!("PostgreSQL: {how}"), &store);
     drill.verify(&server).await;
     for round in 0..2 {
         let load = Load::new(round);
@@ -151,19 +146,14 @@ async fn a_database_on_a_full_disk_loses_nothing() {
             // What it says of itself while it can do nothing.
             let ready = server.request(reqwest::Method::GET, "/health/live").send().await.unwrap();
             assert_eq!(ready.status().as_u16(), 200);
-            tokio::task::block_in_place(|| {
-                cluster.disk().make_room(&cluster.processes());
-                // It ends where it cannot write its log; then its operator starts it again.
-                if cluster.processes().is_empty() {
-                    cluster.revive();
-                }
-            });
+            tokio::task::block_in_place(|| cluster.disk().make_room(&cluster.processes()));
+            // It ends where it cannot write its log; then its operator starts it again.
+            if cluster.processes().is_empty() {
+                cluster.revive().await;
+            }
             load.acknowledged(BETWEEN).await;
-            load.stop();
         };
-        let (acknowledged, ()) = tokio::join!(load.run(&server, &store, drill.department()), faults);
-        drill.acknowledged.extend(acknowledged);
-        drill.faults += 1;
+        drill.bear((&server, &store, &load), 1, faults).await;
         drill.verify(&server).await;
     }
     let (status, answer) =

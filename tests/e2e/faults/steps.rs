@@ -29,10 +29,10 @@ async fn a_server_killed_at_each_step_loses_nothing_postgres() {
 }
 
 async fn killed_at_each_step(kind: Kind) {
-    let (store, state) = (Store::fresh(kind).await, tempfile::tempdir().unwrap());
+    let store = Store::fresh(kind).await;
     demo(&store).await.stop().await;
     let what = format!("{kind:?}: killed at each step");
-    let mut drill = Drill::new(what, &store, state.path().join("state"));
+    let mut drill = Drill::new(what, &store);
     let mut round = 0;
     let mut withheld = Vec::new();
     for step in Step::ALL {

@@ -5,12 +5,9 @@ use reestr_tests::store::{Kind, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 
-use super::Drill;
 use super::load::Load;
+use super::{BETWEEN, Drill};
 use crate::shared::demo;
-
-/// Entries acknowledged between two faults.
-const BETWEEN: usize = 30;
 
 /// What a newer version may do under the feet of this one (expand, then contract): it adds.
 const EXPAND: [&str; 4] = [
@@ -25,10 +22,10 @@ const STEP: &str = "INSERT INTO _sqlx_migrations (version, description, success,
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_server_goes_on_beside_a_newer_one_and_does_not_start_after_it() {
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        let (store, state) = (Store::fresh(kind).await, tempfile::tempdir().unwrap());
+        let store = Store::fresh(kind).await;
         let server = demo(&store).await;
         let what = format!("{kind:?}: a newer schema");
-        let mut drill = Drill::new(what, &store, state.path().join("state"));
+        let mut drill = Drill::new(what, &store);
         drill.verify(&server).await;
         let load = Load::new(0);
         let faults = async {
@@ -38,11 +35,8 @@ async fn an_older_server_goes_on_beside_a_newer_one_and_does_not_start_after_it(
             let refused = Server::try_start("serve", &store.args()).await.err().unwrap();
             assert!(refused.contains("step 9999") && refused.contains("a newer version"), "{refused}");
             load.acknowledged(BETWEEN).await;
-            load.stop();
         };
-        let (acknowledged, ()) = tokio::join!(load.run(&server, &store, drill.department()), faults);
-        drill.acknowledged.extend(acknowledged);
-        drill.faults += 1;
+        drill.bear((&server, &store, &load), 1, faults).await;
         drill.end(&server).await;
         server.stop().await;
     }
