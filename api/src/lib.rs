@@ -12,6 +12,12 @@
 //! **To add an endpoint**: a file under `routes/`, where the URL says; a line in its folder's `mod.rs`; its cases in
 //! `tests/http`, where a test fails for an endpoint that has none.
 
+// Whatever can fail is an error that says so: nothing that is served may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 pub mod access;
 pub mod accesses;
 pub mod auth;

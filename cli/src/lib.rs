@@ -4,6 +4,12 @@
 //! Not in scope: rules of registers (`domain`), storage (`eventstore`), HTTP (`api`).
 //! To add a command: a variant in `args`, a file in `commands`, a line in [`run`].
 
+// Whatever can fail is an error that says so: nothing that is served may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 mod append;
 pub mod archive;
 mod args;

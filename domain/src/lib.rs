@@ -28,6 +28,12 @@
 //! - A withheld body still folds: the status follows from the entry's type, and only the content is unknown.
 //! - Messages name places and rules. No value of a body, which may be personal data, is ever in an error or a `Debug` text.
 
+// Whatever can fail is an error that says so: nothing that is served may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 pub mod any_record;
 pub mod asof;
 pub mod audit;

@@ -17,6 +17,12 @@
 //!
 //! **To change the schema** add a file to `migrations/sqlite` and one of the same name to `migrations/postgres`.
 
+// Whatever can fail is an error that says so: nothing that is served may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 mod aggregate;
 mod appender;
 mod backup;

@@ -24,6 +24,12 @@
 //! - A body that was withheld leaves its step, and nothing else: with the order a projector makes the rows of that record again
 //!   from what is left, so that they equal a rebuild's. One that adds up ([`Projector::adds_up`]) is made again as a whole.
 
+// Whatever can fail is an error that says so: nothing that is served may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 pub mod accesses;
 pub mod account;
 mod batch;

@@ -25,6 +25,12 @@
 //! **To change the format** change `docs/format.md` first, give [`statement::TYP`] a new version, and keep the old one readable:
 //! registers are kept for a century.
 
+// Whatever can fail is an error that says so: nothing that is served may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 pub mod body;
 pub mod checkpoint;
 mod encoding;

@@ -190,10 +190,10 @@ async fn a_bench_drops_its_databases_also_when_it_is_interrupted() {
     let mut command = Command::new(binary());
     command.args(long).args(small).current_dir(root()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
-    let mut pace = tokio::time::interval(LOOK);
+    let mut ticks = tokio::time::interval(LOOK);
     let made = tokio::time::timeout(PATIENCE, async {
         while databases(&server).await.is_empty() {
-            pace.tick().await;
+            ticks.tick().await;
         }
     });
     made.await.expect("it makes a database");

@@ -11,6 +11,12 @@
 //!   once, in whatever order, and whenever the process is killed. Deciding and storing are one transaction.
 //! - Cosignatures of one origin never go back in time, though the clock may.
 
+// Whatever can fail is an error that says so: nothing that is served may panic.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
+)]
+
 mod http;
 mod store;
 

@@ -167,14 +167,9 @@ async fn the_readers_survive_a_silent_network() {
     let waits = store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(10)", vec![]);
     let beside = fixture.open().await;
     let silence = async {
-        let running = "SELECT COUNT(*) AS running FROM pg_stat_activity WHERE datname = current_database()
+        let running = "SELECT COUNT(*) AS count FROM pg_stat_activity WHERE datname = current_database()
             AND query LIKE '%pg_sleep(10)%' AND state = 'active' AND pid <> pg_backend_pid()";
-        let seen = async {
-            while beside.db().fetch_optional(running, vec![]).await.unwrap().unwrap().int("running").unwrap()
-                == 0
-            {}
-        };
-        tokio::time::timeout(PATIENCE, seen).await.expect("the query runs");
+        counted(&beside, running, 1).await;
         freeze.send(1).unwrap();
         // Those that wait for a connection that was idle get another.
         let answers = join_all((0..40).map(|_| store.position())).await;
@@ -193,12 +188,29 @@ async fn the_readers_survive_a_silent_network() {
     fixture.drop_store().await;
 }
 
+/// Waits until a query counts so many.
+async fn counted(store: &Store, sql: &str, least: i64) {
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let seen = async {
+        loop {
+            pace.tick().await;
+            let row = store.db().fetch_optional(sql, vec![]).await.unwrap().unwrap();
+            if row.int("count").unwrap() >= least {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that");
+}
+
 async fn run(store: &Store, statement: &str) {
     let mut tx = store.db().begin().await.unwrap();
     tx.execute(statement, vec![]).await.unwrap();
     tx.commit().await.unwrap();
 }
 
+const OTHERS: &str = "SELECT COUNT(*) AS count FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
 const KILL: &str = "SELECT COUNT(pg_terminate_backend(pid)) AS killed FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
@@ -208,6 +220,8 @@ async fn the_appender_survives_its_connection() {
     let fixture = Fixture::new(Kind::Postgres).await;
     let store = fixture.with_logs(&["licences"]).await;
     for round in 1..=3 {
+        // The listener comes back by itself, in its own time.
+        counted(&store, OTHERS, 2).await;
         let row = store.db().fetch_optional(KILL, vec![]).await.unwrap().unwrap();
         assert!(row.int("killed").unwrap() >= 2);
         let appended = store.submit(fixture.one("licences", 1, round)).await.unwrap();
