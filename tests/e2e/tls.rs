@@ -139,6 +139,13 @@ async fn an_installation_is_served_and_audited_over_tls() {
     assert_eq!(audit(&server.url, &[]).await.0, 2, "it could not be checked");
     let feed = succeed(&["feed", "--url", &server.url, "--ca", &ca]).await;
     assert!(feed.lines().count() > 10, "{feed}");
+    let place = tempfile::tempdir().unwrap();
+    let add = ["witness", "add", "--data", place.path().to_str().unwrap(), "--url", &server.url];
+    let stranger = run(&add).await;
+    let said = String::from_utf8_lossy(&stranger.stderr).into_owned();
+    assert!(!stranger.status.success() && said.contains("certificate"), "{said}");
+    let said = succeed(&[&add[..], &["--ca", &ca]].concat()).await;
+    assert!(said.contains("logs are trusted"), "{said}");
     let refused = run(&["feed", "--url", &server.url, "--ca", key.to_str().unwrap()]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("there is none"), "{said}");

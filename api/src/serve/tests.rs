@@ -43,9 +43,13 @@ struct Running {
 
 impl Running {
     async fn start(times: Times, connections: u64, router: Router) -> Self {
+        Self::start_with(None, times, connections, router).await
+    }
+
+    async fn start_with(tls: Option<Tls>, times: Times, connections: u64, router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let listening = Listening { listener, times, connections: Budget::new(connections), tls: None };
+        let listening = Listening { listener, times, connections: Budget::new(connections), tls };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move { drop(stopped.await) };
         let task = tokio::spawn(serve_router(listening, router, shutdown));
@@ -107,6 +111,21 @@ async fn a_connection_without_a_request_is_closed() {
     }
     let kept = answer(times, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(kept.matches("200 OK").count(), 1, "{kept}");
+}
+
+/// Nothing, half the head of a record, and a record that has not all arrived: none of them is waited for longer than a handshake may take.
+#[tokio::test]
+async fn a_handshake_that_is_not_ended_is_cut() {
+    let certificate = include_bytes!("../../../tests/e2e/faults/tls/server.crt");
+    let tls = Tls::new(certificate, include_bytes!("../../../tests/e2e/faults/tls/server.key")).expect("TLS");
+    let times = Times { handshake: SHORT, ..long() };
+    let server = Running::start_with(Some(tls), times, 8, plain()).await;
+    for sent in [&b""[..], b"\x16\x03", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
+        let mut stream = server.connect().await;
+        stream.write_all(sent).await.expect("it is sent");
+        assert!(rest(&mut stream).await.is_empty(), "nothing is said to who sent {sent:?}");
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -295,6 +295,7 @@ impl Batches {
             Err(error) => {
                 tracing::warn!(%error, "could not begin a batch; trying once more");
                 self.known.forget();
+                self.reconnect();
                 return Ok(Attempt::Again(batch));
             }
         };
@@ -354,11 +355,12 @@ impl Batches {
     }
 
     /// A connection may have died since the last batch. Nothing is lost yet, so one more attempt, on a new one.
-    async fn begin(&self) -> Result<Tx, StoreError> {
+    async fn begin(&mut self) -> Result<Tx, StoreError> {
         match self.db.begin().await {
             Ok(tx) => Ok(tx),
             Err(error) => {
                 tracing::warn!(%error, "could not begin a batch; trying once more");
+                self.reconnect();
                 self.db.begin().await
             }
         }

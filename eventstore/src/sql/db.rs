@@ -16,7 +16,7 @@ use sqlx::{
     SqliteConnection, SqlitePool, Transaction,
 };
 
-use super::patience::{Place, READ, WRITE, impatient, within};
+use super::patience::{BEGIN, Place, READ, WRITE, impatient, within};
 use super::ready::Ready;
 use super::row::Inner as RowInner;
 use super::rows::{Parameter, expand};
@@ -191,7 +191,7 @@ impl Db {
                 Ok(Tx(TxInner::Sqlite(tx)))
             }
             Inner::Postgres { ready } => {
-                Ok(Tx(TxInner::Postgres(within(WRITE, ready.pool().begin()).await?)))
+                Ok(Tx(TxInner::Postgres(within(BEGIN, ready.pool().begin()).await?)))
             }
         }
     }
@@ -207,7 +207,7 @@ impl Db {
             }
             Inner::Postgres { ready } => {
                 let begin = ready.pool().begin_with("BEGIN; SET LOCAL synchronous_commit = off");
-                Ok(Tx(TxInner::Postgres(within(WRITE, begin).await?)))
+                Ok(Tx(TxInner::Postgres(within(BEGIN, begin).await?)))
             }
         }
     }
@@ -220,7 +220,7 @@ impl Db {
             Inner::Sqlite { readers, .. } => Ok(Tx(TxInner::Sqlite(readers.begin().await?))),
             Inner::Postgres { ready } => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Ok(Tx(TxInner::Postgres(within(WRITE, ready.pool().begin_with(begin)).await?)))
+                Ok(Tx(TxInner::Postgres(within(BEGIN, ready.pool().begin_with(begin)).await?)))
             }
         }
     }

@@ -5,7 +5,8 @@ use std::fs::Metadata;
 use std::io::{Error, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection};
@@ -17,6 +18,8 @@ pub(super) const READ: Duration = Duration::from_secs(15);
 /// A statement of a transaction: one may wait for another server's batch, which PostgreSQL ends after 30 s of silence, or write a
 /// thousand entries' rows. Less than the minute after which a request is answered anyway.
 pub(crate) const WRITE: Duration = Duration::from_secs(45);
+/// A connection, for which nobody waits longer than 15 s, and one answer without any work. No lock is waited for.
+pub(super) const BEGIN: Duration = Duration::from_secs(18);
 /// An answer without any work: many times the way round the world.
 const PING: Duration = Duration::from_secs(3);
 
@@ -34,11 +37,32 @@ fn silent() -> sqlx::Error {
 
 /// A pool that asks each connection whether it is there, and does not wait for the answer for ever: before it is lent, as the pool
 /// would itself, and when it comes back, perhaps because the one who had it waited in vain.
+///
+/// Once one does not answer, those that were idle by then are closed without a question: after a silence all of them are gone, and to
+/// wait for each would take longer than anyone waits for a connection.
 pub(super) fn impatient(options: PgPoolOptions) -> PgPoolOptions {
+    let silence: Arc<Mutex<Option<Instant>>> = Arc::default();
     options
         .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(answers(connection)))
+        .before_acquire(move |connection, met| Box::pin(is_there(connection, met.idle_for, silence.clone())))
         .after_release(|connection, _| Box::pin(answers(connection)))
+}
+
+async fn is_there(
+    connection: &mut PgConnection,
+    idle: Duration,
+    silence: Arc<Mutex<Option<Instant>>>,
+) -> Result<bool, sqlx::Error> {
+    let asked = Instant::now();
+    let noted = || silence.lock().unwrap_or_else(PoisonError::into_inner);
+    if noted().is_some_and(|since| asked.duration_since(since) < idle) {
+        return Ok(false);
+    }
+    let answer = answers(connection).await;
+    if matches!(&answer, Err(sqlx::Error::Io(error)) if error.kind() == ErrorKind::TimedOut) {
+        *noted() = Some(asked);
+    }
+    answer
 }
 
 async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

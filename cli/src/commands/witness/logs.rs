@@ -8,6 +8,7 @@ use proofs::note::{KeyType, VerifierKey};
 use witness::Store;
 
 use crate::failure::Failure;
+use crate::http::Trust;
 
 /// A document of keys is at most so large: at some 300 bytes a key, 50,000 keys.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
@@ -19,7 +20,7 @@ pub enum Source {
     /// The command line.
     Keys(Vec<VerifierKey>),
     /// `/v1/keys` of an installation.
-    Url(String),
+    Url(String, Trust),
     /// A file with such a document.
     File(PathBuf),
 }
@@ -36,7 +37,7 @@ pub async fn add(store: &Store, source: Source) -> Result<String, Failure> {
             }
             return Ok(format!("{} keys are trusted", keys.len()));
         }
-        Source::Url(url) => fetch(&url).await?,
+        Source::Url(url, trust) => fetch(&url, &trust).await?,
         Source::File(file) => std::fs::read(&file)
             .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?,
     };
@@ -60,10 +61,10 @@ fn check(key: &VerifierKey) -> Result<(), Failure> {
     Err(Failure::usage(format!("{key} is a witness's key, not a log's")))
 }
 
-async fn fetch(base: &str) -> Result<Vec<u8>, Failure> {
+async fn fetch(base: &str, trust: &Trust) -> Result<Vec<u8>, Failure> {
     let url = format!("{}/v1/keys", base.trim_end_matches('/'));
     let failed = |error: reqwest::Error| Failure::because("the installation's keys cannot be read", &error);
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(failed)?;
+    let client = trust.client(TIMEOUT)?;
     let mut response = client.get(&url).send().await.map_err(failed)?;
     if !response.status().is_success() {
         return Err(Failure::failed(format!("{url} answered {}", response.status())));

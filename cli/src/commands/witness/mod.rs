@@ -16,6 +16,7 @@ use witness::{Store, StoreError};
 use crate::args::StoreArgs;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::http::Trust;
 use crate::output::line;
 use crate::system::SystemClock;
 use crate::{keyfile, serving, wire};
@@ -54,6 +55,9 @@ pub enum Witness {
         /// An installation: of each of its registers, the keys in force at `/v1/keys` are trusted, and no others.
         #[arg(long, value_name = "URL", conflicts_with_all = ["vkeys", "keys"])]
         url: Option<String>,
+        /// Whom it trusts.
+        #[command(flatten)]
+        trust: Trust,
         /// The same from a file with such a document.
         #[arg(long, value_name = "FILE", conflicts_with = "vkeys")]
         keys: Option<PathBuf>,
@@ -114,10 +118,10 @@ pub async fn run(command: Witness) -> Result<(), Failure> {
             line(&cosigner(&identity)?.verifier().to_string());
             Ok(())
         }
-        Witness::Add { vkeys, url, keys, data } => {
+        Witness::Add { vkeys, url, trust, keys, data } => {
             let store = open(&data).await?;
             let source = match (url, keys) {
-                (Some(url), _) => logs::Source::Url(url),
+                (Some(url), _) => logs::Source::Url(url, trust),
                 (None, Some(file)) => logs::Source::File(file),
                 (None, None) => logs::Source::Keys(vkeys),
             };
