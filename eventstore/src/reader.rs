@@ -272,8 +272,8 @@ fn read(row: &Row) -> Result<StoredEntry, StoreError> {
     let key = || position.to_string();
     let named = |error: StoreError| error.at("entry", key);
     let corrupt = |column, why: &str| StoreError::corrupt("entry", column, position, why);
-    let text = row.text("statement").map_err(named)?;
-    let signed = SignedStatement::parse(&text)
+    let packed = row.blob("statement").map_err(named)?;
+    let signed = SignedStatement::from_packed(&packed)
         .map_err(|error| StoreError::corrupt("entry", "statement", position, error))?;
     let statement = signed.statement();
     let register: Slug = row.parse("register").map_err(named)?;

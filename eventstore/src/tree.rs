@@ -9,6 +9,7 @@ use proofs::merkle::{ConsistencyPlan, Grown, InclusionPlan, Node, ProofError, ve
 use proofs::proof::TlogProof;
 use proofs::receipt::Receipt;
 use proofs::slug::Slug;
+use proofs::statement::SignedStatement;
 use proofs::tile::{self, LEVEL_MAX, TILE_HEIGHT, TILE_WIDTH};
 
 use crate::args;
@@ -64,7 +65,10 @@ impl Store {
         let mut leaves = Vec::with_capacity(rows.len());
         for row in &rows {
             let named = |error: StoreError| error.at("entry", || format!("{register}/{index}"));
-            let statement = row.parse("statement").map_err(named)?;
+            let packed = row.blob("statement").map_err(named)?;
+            let statement = SignedStatement::from_packed(&packed).map_err(|error| {
+                StoreError::corrupt("entry", "statement", format!("{register}/{index}"), error)
+            })?;
             let recorded_at = row.time("recorded_at").map_err(named)?;
             leaves.push(Leaf { recorded_at, statement }.to_bytes());
         }

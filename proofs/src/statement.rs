@@ -14,6 +14,10 @@ use crate::slug::{EntryType, Slug};
 use crate::time::Timestamp;
 use crate::{encoding, jcs};
 
+mod packed;
+
+pub use packed::PackedError;
+
 /// The `typ` of a statement: the version of the whole format.
 pub const TYP: &str = "reestr-statement.v1+jws";
 
@@ -155,33 +159,34 @@ impl Statement {
 
     /// Signs the statement with a key at hand.
     pub fn sign(&self, key: &PrivateKey) -> SignedStatement {
-        let (text, kid) = self.to_sign(key.public());
+        let kid = key.kid();
+        let text = self.signing_input(&kid);
         let signature = key.sign(text.as_bytes());
-        self.with(text, kid, signature)
+        self.clone().with(text, kid, signature)
     }
 
     /// Has the statement signed.
     pub fn sign_by(&self, signer: &dyn Signer) -> Result<SignedStatement, SignError> {
-        let (text, kid) = self.to_sign(signer.public());
+        let kid = signer.public().kid();
+        let text = self.signing_input(&kid);
         let signature = signed(signer, text.as_bytes())?;
-        Ok(self.with(text, kid, signature))
+        Ok(self.clone().with(text, kid, signature))
     }
 
     /// What is signed: header and payload, with the dot between them.
-    fn to_sign(&self, key: PublicKey) -> (String, Kid) {
-        let kid = key.kid();
+    fn signing_input(&self, kid: &Kid) -> String {
         let header = format!(r#"{{"alg":"{ALG}","kid":"{kid}","typ":"{TYP}"}}"#);
         let mut text = String::with_capacity(1024);
         encoding::b64u_onto(header, &mut text);
         text.push('.');
         encoding::b64u_onto(self.payload(), &mut text);
-        (text, kid)
+        text
     }
 
-    fn with(&self, mut text: String, kid: Kid, signature: [u8; 64]) -> SignedStatement {
+    fn with(self, mut text: String, kid: Kid, signature: [u8; 64]) -> SignedStatement {
         text.push('.');
         encoding::b64u_onto(signature, &mut text);
-        SignedStatement { text: text.into(), kid, statement: self.clone(), signature }
+        SignedStatement { text: text.into(), kid, statement: self, signature }
     }
 }
 

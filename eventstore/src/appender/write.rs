@@ -100,7 +100,7 @@ async fn entries(tx: &mut Transaction<'static, Sqlite>, decided: &Decided) -> Re
                     .bind(statement.record.as_bytes().as_slice())
                     .bind(statement.version.cast_signed())
                     .bind(entry.recorded_at.millis())
-                    .bind(entry.statement.as_str())
+                    .bind(entry.statement.to_packed())
                     .bind(entry.leaf_hash.0.as_slice())
                     .bind(entry.body.as_deref())
                     .bind(entry.salt.as_ref().map(|salt| salt.0.as_slice()));
@@ -214,7 +214,7 @@ WITH place AS (
     UPDATE journal SET position = $38, recorded_at = $39 WHERE id = 1 AND position = $40 AND shards = $41 RETURNING 1
 ), new_entry AS (
     INSERT INTO entry (shard, position, register, leaf_index, record, version, recorded_at, statement, leaf_hash, body, salt)
-    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::text[],
+    SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[], $8::bytea[],
         $9::bytea[], $10::bytea[], $11::bytea[]) WHERE EXISTS (SELECT FROM place)
 ), new_tile AS (
     INSERT INTO tile (shard, register, level, tile_index, hashes, root)
@@ -253,7 +253,7 @@ async fn all_at_once(
         .bind(list(entries, |one| one.statement.statement().record.as_bytes().as_slice()))
         .bind(list(entries, |one| one.statement.statement().version.cast_signed()))
         .bind(list(entries, |one| one.recorded_at.millis()))
-        .bind(list(entries, |one| one.statement.as_str()))
+        .bind(list(entries, |one| one.statement.to_packed()))
         .bind(list(entries, |one| one.leaf_hash.0.as_slice()))
         .bind(list(entries, |one| one.body.as_deref()))
         .bind(list(entries, |one| one.salt.as_ref().map(|salt| salt.0.as_slice())))

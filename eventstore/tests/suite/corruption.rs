@@ -50,7 +50,7 @@ async fn a_changed_entry_is_named(fixture: &Fixture) {
         &[
             "UPDATE entry SET body = leaf_hash WHERE position = 1",
             "UPDATE entry SET version = 2 WHERE position = 2",
-            "UPDATE entry SET statement = 'x' WHERE position = 3",
+            "UPDATE entry SET statement = leaf_hash WHERE position = 3",
             "UPDATE entry SET statement = (SELECT statement FROM entry WHERE position = 5) WHERE position = 4",
         ],
     )

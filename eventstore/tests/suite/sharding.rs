@@ -27,7 +27,7 @@ async fn number(store: &Store, sql: &str) -> u64 {
 }
 
 /// One order without gaps, in which times do not go back, and every tree is that of its leaves.
-async fn whole(store: &Store) {
+pub async fn whole(store: &Store) {
     let entries = store.read_after(0, 5_000).await.unwrap();
     let last = store.position().await.unwrap();
     assert!(entries.iter().map(|entry| entry.position).eq(1..=last));

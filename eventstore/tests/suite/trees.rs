@@ -157,10 +157,12 @@ async fn plant(store: &Store, register: &Slug, hashes: &[Hash]) {
     let tail = hashes.len() / 256 * 256;
     for (place, hash) in hashes[tail..].iter().enumerate() {
         let sql = "INSERT INTO entry (shard, position, register, leaf_index, record, version, recorded_at, statement, leaf_hash)
-            VALUES ($6, $1, $2, $3, $4, 1, 0, 'planted', $5)";
+            VALUES ($6, $1, $2, $3, $4, 1, 0, $7, $5)";
         let record = uuid::Uuid::from_u128(1 << 100 | place as u128);
         let (position, index) = (place as u64 + 1, (tail + place) as u64);
-        tx.execute(sql, args![position, register, index, record, hash, shard]).await.unwrap();
+        tx.execute(sql, args![position, register, index, record, hash, shard, b"planted".as_slice()])
+            .await
+            .unwrap();
     }
     let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| peak.0).collect();
     let sql = "UPDATE log SET size = $2, root = $3, frontier = $4, checkpoint = $5, recorded_at = 0 WHERE register = $1";

@@ -25,7 +25,7 @@ async fn the_log_is_insert_only(fixture: &Fixture) {
         ("UPDATE entry SET body = salt WHERE position = 1", CHANGED),
         ("UPDATE entry SET body = NULL WHERE position = 1", CHANGED),
         ("UPDATE entry SET body = NULL, salt = NULL, version = 2 WHERE position = 1", CHANGED),
-        ("UPDATE entry SET body = NULL, salt = NULL, statement = 'x' WHERE position = 1", CHANGED),
+        ("UPDATE entry SET body = NULL, salt = NULL, statement = leaf_hash WHERE position = 1", CHANGED),
         ("UPDATE entry SET recorded_at = 0 WHERE position = 1", CHANGED),
         ("UPDATE entry SET position = 1000 WHERE position = 1", CHANGED),
         ("DELETE FROM entry WHERE position = 300", "entries are never deleted"),

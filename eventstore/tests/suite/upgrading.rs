@@ -1,20 +1,25 @@
-//! A store of a version that kept its keys in the clear.
+//! Stores of versions that kept their keys in the clear, and their statements as text.
 
 use std::path::Path;
 
 use eventstore::sql::Target;
 use eventstore::testing::SeededEntropy;
-use eventstore::{Entropy as _, Store, StoreError};
+use eventstore::{Entropy as _, Store, StoreError, args};
 use proofs::key::PrivateKey;
 use proofs::signer::Signer as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _, SqliteConnection};
 
-use crate::fixture::{Fixture, on_both_stores};
+use crate::fixture::{Fixture, on_both_stores, slug};
 use crate::secrets::{everything, find, hex};
+use crate::sharding::whole;
 
-on_both_stores!(clear_seeds_are_sealed_and_erased, a_key_that_is_not_its_own_stops_the_sealing,);
+on_both_stores!(
+    clear_seeds_are_sealed_and_erased,
+    a_key_that_is_not_its_own_stops_the_sealing,
+    statements_that_were_kept_as_text_are_read_beside_packed_ones,
+);
 
 /// The migration that seals.
 const SEALING: i64 = 11;
@@ -152,4 +157,69 @@ async fn a_key_that_is_not_its_own_stops_the_sealing(fixture: &Fixture) {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Takes back what the migration to packed statements made; then the store is one that an older version left.
+async fn unpack(fixture: &Fixture, store: &Store) {
+    let entries = store.read_after(0, 100).await.unwrap();
+    let mut tx = store.db().begin().await.unwrap();
+    let (off, back): (&str, &[&str]) = if fixture.is_postgres() {
+        (
+            "ALTER TABLE entry DISABLE TRIGGER entry_update",
+            &[
+                "ALTER TABLE entry ALTER COLUMN statement TYPE TEXT USING convert_from(statement, 'UTF8')",
+                "ALTER TABLE entry ENABLE TRIGGER entry_update",
+            ],
+        )
+    } else {
+        (
+            "DROP TRIGGER entry_update",
+            &[
+                "ALTER TABLE entry ADD COLUMN jws TEXT NOT NULL DEFAULT ''",
+                "UPDATE entry SET jws = CAST(statement AS TEXT)",
+                "ALTER TABLE entry DROP COLUMN statement",
+                "ALTER TABLE entry RENAME COLUMN jws TO statement",
+                "CREATE TRIGGER entry_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'x'); END",
+            ],
+        )
+    };
+    tx.execute(off, vec![]).await.unwrap();
+    for entry in entries {
+        let text = entry.statement.as_str().as_bytes();
+        let sql = "UPDATE entry SET statement = $1 WHERE position = $2";
+        assert_eq!(tx.execute(sql, args![text, entry.position]).await.unwrap(), 1);
+    }
+    for sql in back.iter().chain(&["DELETE FROM _sqlx_migrations WHERE version = 16"]) {
+        tx.execute(sql, vec![]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn statements_that_were_kept_as_text_are_read_beside_packed_ones(fixture: &Fixture) {
+    let store = fixture.with_logs(&["licences"]).await;
+    store.submit(fixture.many("licences", 1, 40)).await.unwrap();
+    let before = store.read_after(0, 100).await.unwrap();
+    let leaves = store.bundle(&slug("licences"), 0, 40).await.unwrap();
+    unpack(fixture, &store).await;
+    store.close().await;
+
+    let store = fixture.open().await;
+    assert_eq!(store.read_after(0, 100).await.unwrap(), before);
+    assert_eq!(store.bundle(&slug("licences"), 0, 40).await.unwrap(), leaves);
+    store.submit(fixture.many("licences", 41, 10)).await.unwrap();
+    assert_eq!(store.bundle(&slug("licences"), 0, 40).await.unwrap(), leaves);
+    whole(&store).await;
+    // Text takes three times as much.
+    let kept = "SELECT octet_length(statement) AS n FROM entry WHERE position = $1";
+    let length = async |position: u64| {
+        let row = store.db().fetch_optional(kept, args![position]).await.unwrap().unwrap();
+        row.uint("n").unwrap()
+    };
+    assert!(length(1).await > 2 * length(41).await);
+    let mut tx = store.db().begin().await.unwrap();
+    let changed =
+        tx.execute("UPDATE entry SET statement = $1 WHERE position = 1", args![b"x".as_slice()]).await;
+    assert!(changed.unwrap_err().to_string().contains("entries are never changed"));
+    tx.rollback().await.unwrap();
+    store.close().await;
 }

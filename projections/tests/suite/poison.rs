@@ -275,7 +275,7 @@ async fn an_entry_that_cannot_be_read_is_passed_too() {
         let store = database.open(&clock()).await;
         found(&store).await;
         let last = town::append(&store, &lives(3)).await;
-        tamper(&store, "UPDATE entry SET statement = 'x' WHERE position = 13").await;
+        tamper(&store, "UPDATE entry SET statement = leaf_hash WHERE position = 13").await;
         let runner = Runner::start(&store, Options::default());
         let handle = runner.handle();
         let stands = async || handle.states().iter().all(|state| state.paused == Some(13));

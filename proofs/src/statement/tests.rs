@@ -334,3 +334,51 @@ proptest! {
         let _ = SignedStatement::parse(&parts.join("."));
     }
 }
+
+/// The header spelled otherwise than we do.
+fn spelled_otherwise(statement: &Statement) -> SignedStatement {
+    let header = format!(r#"{{ "typ":"{TYP}","alg":"{ALG}","kid":"{}"}}"#, key().kid());
+    let text = format!("{}.{}", encoding::b64u(header), encoding::b64u(statement.payload()));
+    let signature = key().sign(text.as_bytes());
+    SignedStatement::parse(&format!("{text}.{}", encoding::b64u(signature))).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn what_was_packed_comes_back_byte_for_byte(said in any_statement(), ours in any::<bool>()) {
+        let statement = if ours { said.sign(&key()) } else { spelled_otherwise(&said) };
+        let packed = statement.to_packed();
+        let back = SignedStatement::from_packed(&packed).unwrap();
+        prop_assert_eq!(back.as_str(), statement.as_str());
+        prop_assert_eq!(&back, &statement);
+        back.verify(&key().public()).unwrap();
+        // And the text itself is read too: so stores have it from before.
+        prop_assert_eq!(SignedStatement::from_packed(statement.as_str().as_bytes()).unwrap(), statement);
+    }
+
+    #[test]
+    fn no_bytes_are_read_as_another_statement(
+        said in any_statement(), at in any::<prop::sample::Index>(), with in 1..=255_u8, cut in any::<bool>()
+    ) {
+        let statement = said.sign(&key());
+        let mut packed = statement.to_packed();
+        let at = at.index(packed.len());
+        if cut {
+            packed.truncate(at);
+        } else {
+            packed[at] ^= with;
+        }
+        if let Ok(read) = SignedStatement::from_packed(&packed) {
+            prop_assert_ne!(&read, &statement);
+            prop_assert_eq!(SignedStatement::parse(read.as_str()).unwrap(), read);
+        }
+    }
+}
+
+#[test]
+fn a_packed_statement_is_a_third_of_its_text_and_one_spelled_otherwise_is_its_text() {
+    let signed = statement().sign(&key());
+    assert!(signed.to_packed().len() * 3 <= signed.as_str().len() + 3, "{}", signed.to_packed().len());
+    let other = spelled_otherwise(&statement());
+    assert_eq!(other.to_packed(), other.as_str().as_bytes());
+}

@@ -63,10 +63,12 @@ pub const DRILLS: &[Drill<Deed>] = &[
         Sql("UPDATE entry SET statement = (SELECT statement FROM entry WHERE entry(13)) WHERE entry(12)"),
     ),
     Drill::new(
-        "a letter of a statement",
+        "sixteen bytes of a statement's signature",
         "bundle",
         Entry(LONG, 14),
-        Sql("UPDATE entry SET statement = replace(statement, '.eyJ', '.eyK') WHERE entry(14)"),
+        Sql(
+            "UPDATE entry SET statement = CAST(substr(statement, 1, 40) || blob(16) || substr(statement, 57) AS raw) WHERE entry(14)",
+        ),
     ),
     Drill::new(
         "the record of an entry",
@@ -209,6 +211,7 @@ fn dialect(sql: &str, sqlite: bool) -> String {
         let blob = if sqlite { format!("X'{hex}'") } else { format!("'\\x{hex}'::bytea") };
         sql = sql.replace(&format!("blob({length})"), &blob);
     }
+    sql = sql.replace("AS raw)", if sqlite { "AS BLOB)" } else { "AS BYTEA)" });
     if sqlite {
         sql = sql.replace("text(body)", "CAST(body AS TEXT)");
         if let Some((before, after)) = sql.split_once("bytes(") {
