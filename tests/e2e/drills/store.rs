@@ -63,8 +63,14 @@ pub const DRILLS: &[Drill<Deed>] = &[
         Sql("UPDATE entry SET statement = (SELECT statement FROM entry WHERE entry(13)) WHERE entry(12)"),
     ),
     Drill::new(
-        "sixteen bytes of a statement's signature",
+        "the end of a statement cut off",
         "bundle",
+        Entry(LONG, 14),
+        Sql("UPDATE entry SET statement = substr(statement, 1, 100) WHERE entry(14)"),
+    ),
+    Drill::new(
+        "sixteen bytes of a statement's signature",
+        "tile",
         Entry(LONG, 14),
         Sql(
             "UPDATE entry SET statement = CAST(substr(statement, 1, 40) || blob(16) || substr(statement, 57) AS raw) WHERE entry(14)",
