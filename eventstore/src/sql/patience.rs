@@ -5,8 +5,7 @@ use std::fs::Metadata;
 use std::io::{Error, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection};
@@ -37,32 +36,11 @@ fn silent() -> sqlx::Error {
 
 /// A pool that asks each connection whether it is there, and does not wait for the answer for ever: before it is lent, as the pool
 /// would itself, and when it comes back, perhaps because the one who had it waited in vain.
-///
-/// Once one does not answer, those that were idle by then are closed without a question: after a silence all of them are gone, and to
-/// wait for each would take longer than anyone waits for a connection.
 pub(super) fn impatient(options: PgPoolOptions) -> PgPoolOptions {
-    let silence: Arc<Mutex<Option<Instant>>> = Arc::default();
     options
         .test_before_acquire(false)
-        .before_acquire(move |connection, met| Box::pin(is_there(connection, met.idle_for, silence.clone())))
+        .before_acquire(|connection, _| Box::pin(answers(connection)))
         .after_release(|connection, _| Box::pin(answers(connection)))
-}
-
-async fn is_there(
-    connection: &mut PgConnection,
-    idle: Duration,
-    silence: Arc<Mutex<Option<Instant>>>,
-) -> Result<bool, sqlx::Error> {
-    let asked = Instant::now();
-    let noted = || silence.lock().unwrap_or_else(PoisonError::into_inner);
-    if noted().is_some_and(|since| asked.duration_since(since) < idle) {
-        return Ok(false);
-    }
-    let answer = answers(connection).await;
-    if matches!(&answer, Err(sqlx::Error::Io(error)) if error.kind() == ErrorKind::TimedOut) {
-        *noted() = Some(asked);
-    }
-    answer
 }
 
 async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
