@@ -40,7 +40,9 @@ impl Store {
             return Err(error.into());
         }
         let read = |row: &Row| appended(row).map_err(|error| error.at("entry", || first.to_string()));
-        Ok(Some(rows.iter().map(read).collect::<Result<_, _>>()?))
+        let made = rows.iter().map(read).collect::<Result<_, _>>()?;
+        self.db().settle().await?;
+        Ok(Some(made))
     }
 }
 

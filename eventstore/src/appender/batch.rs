@@ -260,13 +260,22 @@ impl Batches {
     ) -> Result<Outcome, StoreError> {
         if decided.logs.is_empty() {
             tx.rollback().await?;
-            return Ok(Outcome::Committed(std::mem::take(&mut decided.answers)));
+            return self.nothing_new(std::mem::take(&mut decided.answers)).await;
         }
         failpoint::pass(Step::Tiled);
         write::write(&mut tx, decided, tiles).await?;
         failpoint::pass(Step::Written);
         tx.commit().await?;
         Ok(self.committed(decided))
+    }
+
+    /// Answers of a batch that writes nothing. What was appended before is told again only once it cannot be lost: no commit of this
+    /// batch says so.
+    async fn nothing_new(&self, answers: Vec<Answer>) -> Result<Outcome, StoreError> {
+        if answers.iter().flatten().flatten().any(|one| one.replayed) {
+            self.db.settle().await?;
+        }
+        Ok(Outcome::Committed(answers))
     }
 
     fn committed(&self, decided: &mut Decided) -> Outcome {
@@ -317,7 +326,7 @@ impl Batches {
         };
         failpoint::pass(Step::Decided);
         if decided.logs.is_empty() {
-            return Ok(Attempt::Done(Outcome::Committed(decided.answers)));
+            return Ok(Attempt::Done(self.nothing_new(decided.answers).await?));
         }
         let tiles = if let Some(older) = self.known.older(&decided.logs) {
             tiles::made(&decided.logs, older)?

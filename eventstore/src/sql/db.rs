@@ -153,6 +153,19 @@ impl Db {
         }
     }
 
+    /// Waits until what could be read by now is as safe as what was acknowledged. On PostgreSQL others see a commit that still waits
+    /// for its standby once its session ended; the log is in order, so that a commit that does not have to wait any more comes after
+    /// it. Such a commit must write something: a message that nobody reads.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        let Inner::Postgres { ready } = &self.0 else { return Ok(()) };
+        let mut lent = ready.lend().await?;
+        // To the end: the statement commits after its row was given.
+        let message = sqlx::query("SELECT CAST(pg_logical_emit_message(true, 'reestr', '') AS TEXT)");
+        within(WRITE, message.fetch_all(lent.connection())).await?;
+        lent.keep();
+        Ok(())
+    }
+
     /// All rows of a query that only reads.
     pub async fn fetch_all(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         match &self.0 {
