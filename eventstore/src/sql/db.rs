@@ -17,21 +17,19 @@ use sqlx::{
 };
 
 use super::patience::{BEGIN, Place, READ, WRITE, impatient, within};
-use super::ready::Ready;
+use super::ready::{Ready, WAIT};
 use super::row::Inner as RowInner;
 use super::rows::{Parameter, expand};
 use super::{Arg, Dialect, Row, Target, migrations};
 use crate::error::{StoreError, Trouble};
 
-/// How long a caller waits for a connection, or SQLite for another process's lock, before it is told.
-const WAIT: Duration = Duration::from_secs(15);
 /// Readers of an SQLite file: they never block each other, so about what a small machine's cores can use.
 const SQLITE_READERS: u32 = 8;
 /// How long the emptying of SQLite's log waits for those who read from it, before it is put off.
 const SCRUB_WAIT: Duration = Duration::from_millis(200);
 /// Connections to PostgreSQL, of the usual 100 of a server: four servers and some tools fit.
 const POSTGRES_CONNECTIONS: u32 = 20;
-/// Of those, connections that are kept at hand for reading. The others are for transactions: ten projectors', and some.
+/// Of those, connections for reading, which are kept at hand. The others are for transactions: ten projectors', and some.
 const READY: usize = 8;
 /// SQLite has one connection that writes: each transaction says whether its commit waits for the disk.
 const BEGIN_DURABLE: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";

@@ -1,16 +1,22 @@
 //! Connections to PostgreSQL at hand. The pool asks a connection whether it is there before it lends it, and again when it comes back:
 //! two round trips beside one of a query. One that gave its last answer a moment ago is lent without asking.
+//!
+//! Who reads waits here, in the order of arrival, and not for the pool: what is kept at hand is lent to whoever comes next, and who
+//! waited for the pool was passed by for as long as others came, with all of its connections in use for reading.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One that has been idle for longer goes back to the pool, which asks it.
 const FRESH: Duration = Duration::from_secs(1);
 /// An answer on a connection that was not asked first may take so long, and is then looked for on one that was.
 const UNASKED: Duration = Duration::from_secs(4);
+/// How long a caller waits for a connection, or SQLite for another process's lock, before it is told.
+pub(super) const WAIT: Duration = Duration::from_secs(15);
 
 /// Connections, each with the moment since when it is idle.
 type Free = Vec<(PoolConnection<Postgres>, Instant)>;
@@ -22,28 +28,35 @@ pub(crate) struct Ready {
     /// The one used last comes first.
     free: Arc<Mutex<Free>>,
     kept_max: usize,
+    /// One for each that may be lent at once, in turn: as many as are kept, so that no more of the pool's are ever used here.
+    turns: Arc<Semaphore>,
 }
 
 impl Ready {
-    /// Keeps up to so many of the pool's connections at hand; the others are for who begins a transaction.
+    /// Lends up to so many of the pool's connections, and keeps them at hand; the others are for who begins a transaction.
     pub(super) fn new(pool: PgPool, kept_max: usize) -> Self {
-        Self { pool, free: Arc::default(), kept_max }
+        Self { pool, free: Arc::default(), kept_max, turns: Arc::new(Semaphore::new(kept_max)) }
     }
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// A connection: one at hand, or else of the pool.
+    /// A connection, in turn: one at hand, or else of the pool.
     pub(crate) async fn lend(&self) -> Result<Lent, sqlx::Error> {
-        match self.at_hand() {
-            Some(connection) => Ok(Lent { connection, ready: self.clone(), at_hand: true }),
-            None => self.asked().await,
-        }
+        let lent = async {
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            let turn = turn.map_err(|_| sqlx::Error::PoolClosed)?;
+            match self.at_hand() {
+                Some(connection) => Ok(Lent { connection, ready: self.clone(), at_hand: true, turn }),
+                None => self.asked(turn).await,
+            }
+        };
+        tokio::time::timeout(WAIT, lent).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
-    async fn asked(&self) -> Result<Lent, sqlx::Error> {
-        Ok(Lent { connection: self.pool.acquire().await?, ready: self.clone(), at_hand: false })
+    async fn asked(&self, turn: OwnedSemaphorePermit) -> Result<Lent, sqlx::Error> {
+        Ok(Lent { connection: self.pool.acquire().await?, ready: self.clone(), at_hand: false, turn })
     }
 
     pub(super) async fn close(&self) {
@@ -81,6 +94,8 @@ pub(crate) struct Lent {
     connection: PoolConnection<Postgres>,
     ready: Ready,
     at_hand: bool,
+    /// Given back after the connection: whoever is next finds it at hand.
+    turn: OwnedSemaphorePermit,
 }
 
 impl Lent {
@@ -95,7 +110,9 @@ impl Lent {
 
     /// It gave a whole answer.
     pub(crate) fn keep(self) {
-        self.ready.keep(self.connection);
+        let Self { connection, ready, turn, .. } = self;
+        ready.keep(connection);
+        drop(turn);
     }
 
     /// Another one that was asked, when this was at hand and turned out to be gone or silent; for what may be run again.
@@ -103,10 +120,9 @@ impl Lent {
         if !self.at_hand || !is_gone(&error) {
             return Err(error);
         }
-        drop(self.ready.take_all());
-        let ready = self.ready.clone();
-        drop(self);
-        ready.asked().await
+        let Self { connection, ready, turn, .. } = self;
+        drop((connection, ready.take_all()));
+        ready.asked(turn).await
     }
 }
 

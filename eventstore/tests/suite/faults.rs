@@ -1,11 +1,13 @@
 //! The database goes away at the worst moments.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use eventstore::sql::Target;
-use eventstore::{AppendError, Clock, Options, Store, StoreError};
+use eventstore::sql::{Target, Tx};
+use eventstore::{AppendError, Clock, Options, Store, StoreError, args};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use proofs::time::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -175,10 +177,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 async fn the_readers_survive_a_silent_network() {
     let fixture = Fixture::new(Kind::Postgres).await;
     let (store, freeze) = wired(&fixture, fixture.options().batch_timeout).await;
-    // As many as the pool has: each holds one until all have.
-    let all =
-        (0..20).map(|_| store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(0.3)", vec![]));
-    assert!(join_all(all).await.iter().all(Result::is_ok));
+    // As many as the pool has beside those for reading: each holds one until all have.
+    let all = join_all((0..12).map(|_| store.db().snapshot())).await;
+    assert!(join_all(all.into_iter().map(async |tx| tx?.rollback().await)).await.iter().all(Result::is_ok));
     let waits = store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(10)", vec![]);
     let beside = fixture.open().await;
     let silence = async {
@@ -201,6 +202,43 @@ async fn the_readers_survive_a_silent_network() {
     beside.close().await;
     drop(store);
     fixture.drop_store().await;
+}
+
+/// As many as like read at once: they leave connections for who begins a transaction, and who asked first is answered before those who
+/// ask again, however fast they are.
+#[tokio::test]
+async fn readers_take_turns_and_leave_room_for_transactions() {
+    let fixture = Fixture::new(Kind::Postgres).await;
+    let (store, beside) = (fixture.open().await, fixture.open().await);
+    let [first, second] = [hold(&beside, 1).await, hold(&beside, 2).await];
+    let wait = "SELECT pg_advisory_lock_shared($1), pg_advisory_unlock_shared($1)";
+    let readers = join_all((0..40).map(async |_| {
+        store.db().fetch_all(wait, args![1_i64]).await?;
+        store.db().fetch_all(wait, args![2_i64]).await
+    }));
+    let beyond = async {
+        let held_up = "SELECT COUNT(*) AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        counted(&beside, held_up, 8).await;
+        store.db().begin().await.expect("not all connections read").rollback().await.unwrap();
+        let mut later = pin!(store.position());
+        assert!(later.as_mut().now_or_never().is_none(), "it waits for its turn");
+        first.rollback().await.unwrap();
+        later.await.expect("it is before those that ask again, which wait for what is still held");
+        second.rollback().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(readers, beyond);
+    assert!(answers.iter().all(Result::is_ok));
+    store.close().await;
+    beside.close().await;
+    fixture.drop_store().await;
+}
+
+/// A transaction that holds an advisory lock.
+async fn hold(store: &Store, lock: i64) -> Tx {
+    let mut tx = store.db().begin().await.unwrap();
+    tx.execute("SELECT pg_advisory_xact_lock($1)", args![lock]).await.unwrap();
+    tx
 }
 
 /// Waits until a query counts so many.
