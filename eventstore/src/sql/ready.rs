@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -44,14 +45,15 @@ impl Ready {
 
     /// A connection, in turn: one at hand, or else of the pool.
     pub(crate) async fn lend(&self) -> Result<Lent, sqlx::Error> {
-        let lent = async {
+        // Boxed: it is part of every future that reads, and the compiler counts how deep those are.
+        let lent: BoxFuture<'_, Result<Lent, sqlx::Error>> = Box::pin(async {
             let turn = Arc::clone(&self.turns).acquire_owned().await;
             let turn = turn.map_err(|_| sqlx::Error::PoolClosed)?;
             match self.at_hand() {
                 Some(connection) => Ok(Lent { connection, ready: self.clone(), at_hand: true, turn }),
                 None => self.asked(turn).await,
             }
-        };
+        });
         tokio::time::timeout(WAIT, lent).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
