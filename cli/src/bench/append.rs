@@ -17,8 +17,8 @@ use super::store::{Bench, DEPARTMENT};
 use super::{Context, blocking};
 use crate::failure::{Failure, refused};
 
-/// Entries made before a measurement at most: at about 1.5 KB each, 750 MB. A measurement that has used them up ends early.
-const POOL_ENTRIES_MAX: u64 = 500_000;
+/// Entries made before a measurement at most: at about 1.5 KB each, 6 GB. A measurement that has used them up ends early.
+const POOL_ENTRIES_MAX: u64 = 4_000_000;
 /// Calls of each caller with which everything is warmed up.
 const WARM_CALLS: u64 = 4;
 /// How long the second warm-up takes, which tells how many entries the measurement needs.

@@ -7,6 +7,7 @@
 //! in `report.rs`.
 
 mod append;
+mod behind;
 mod cpu;
 pub mod entries;
 mod growth;
@@ -260,7 +261,10 @@ async fn over_http(
     let door = Http::new(&bench, &server, &callers, Who::Department).await?;
     for &callers in context.callers.iter().filter(|callers| list == 1 || **callers <= 32) {
         let case = Case { section, callers, registers, records: Records::New, list };
-        report.measurements.push(append::measure(context, &bench, &door, case).await?);
+        let measuring = Box::pin(append::measure(context, &bench, &door, case));
+        let (mut measured, behind) = behind::during(&bench.opened.store, measuring).await?;
+        measured.projections_behind_seconds = Some(behind.as_secs_f64());
+        report.measurements.push(measured);
     }
     report.storage.push(storage(section, &bench).await?);
     server.stop().await

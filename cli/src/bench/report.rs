@@ -66,6 +66,9 @@ pub struct Measurement {
     pub written_bytes_per_unit: Option<f64>,
     /// Seconds of processor time, by whose it was.
     pub cpu_seconds: cpu::Seconds,
+    /// For how long the oldest entry that a projection had not applied yet had waited at most, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projections_behind_seconds: Option<f64>,
     /// What part it is of each limit that was measured in the same run.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub share_of: BTreeMap<&'static str, f64>,
@@ -89,6 +92,7 @@ impl Measurement {
             wal_bytes_per_unit: None,
             written_bytes_per_unit: None,
             cpu_seconds: cpu::Seconds::new(),
+            projections_behind_seconds: None,
             share_of: BTreeMap::new(),
         }
     }
@@ -274,6 +278,9 @@ impl Measurement {
         write!(f, " {:>8} ", each.unwrap_or_default())?;
         for (limit, share) in &self.share_of {
             write!(f, " {limit} {:.1} %;", share * 100.0)?;
+        }
+        if let Some(seconds) = self.projections_behind_seconds {
+            write!(f, " projections behind {seconds:.1} s;")?;
         }
         writeln!(f)
     }
