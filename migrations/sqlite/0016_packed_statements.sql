@@ -1,4 +1,4 @@
--- A statement is kept packed: what its issuer signed is made again from a third of the bytes. Those that are there stay as the
+-- A statement is kept packed: what its issuer signed is made again from two fifths of the bytes. Those that are there stay as the
 -- text they are, which is read as well. The table is written anew once.
 DROP TRIGGER entry_update;
 ALTER TABLE entry ADD COLUMN packed BLOB NOT NULL DEFAULT X'';

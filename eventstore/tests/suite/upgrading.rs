@@ -209,7 +209,7 @@ async fn statements_that_were_kept_as_text_are_read_beside_packed_ones(fixture: 
     store.submit(fixture.many("licences", 41, 10)).await.unwrap();
     assert_eq!(store.bundle(&slug("licences"), 0, 40).await.unwrap(), leaves);
     whole(&store).await;
-    // Text takes three times as much.
+    // Text takes more than twice as much.
     let kept = "SELECT octet_length(statement) AS n FROM entry WHERE position = $1";
     let length = async |position: u64| {
         let row = store.db().fetch_optional(kept, args![position]).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Statements as a store may keep them: the same JWS in a third of its bytes.
+//! Statements as a store may keep them: the same JWS in two fifths of its bytes.
 //!
 //! A payload has one encoding, and most issuers spell the header as we do: of such a statement only what differs from one to the
 //! next is kept, and its text is made again from that. Any other is kept as its text. Nothing but a store sees this form.
