@@ -103,8 +103,8 @@ async fn the_figures_add_up_and_nothing_is_left() {
             );
             assert!(measured.iter().all(|measurement| measurement["share_of"]["raw insert"].is_number()));
             // Where projections run it is said how far they fell behind.
-            let behind = |measurement: &&Value| measurement["projections_behind_seconds"].is_number();
-            assert!(measured.iter().all(|measurement| behind(&measurement) == (section == "http")));
+            let behind = |measurement: &Value| measurement["projections_behind_seconds"].is_number();
+            assert!(measured.iter().all(|measurement| behind(measurement) == (section == "http")));
         }
         assert_eq!(measurements(&report, "limit").len(), 4);
     }
