@@ -168,6 +168,12 @@ async fn a_batch_that_cannot_begin_begins_on_another_connection() {
     fixture.drop_store().await;
 }
 
+/// Reads for as long as a transaction [holds](hold) the lock.
+const WAIT: &str = "SELECT pg_advisory_lock_shared($1), pg_advisory_unlock_shared($1)";
+/// How many do.
+const WAITING: &str = "SELECT COUNT(*) AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
 /// Nothing that is waited for takes longer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -180,13 +186,13 @@ async fn the_readers_survive_a_silent_network() {
     // As many as the pool has beside those for reading: each holds one until all have.
     let all = join_all((0..12).map(|_| store.db().snapshot())).await;
     assert!(join_all(all.into_iter().map(async |tx| tx?.rollback().await)).await.iter().all(Result::is_ok));
-    let waits = store.db().fetch_all("SELECT CAST(1 AS BIGINT) AS one FROM pg_sleep(10)", vec![]);
     let beside = fixture.open().await;
+    let held = hold(&beside, 1).await;
+    let waits = store.db().fetch_all(WAIT, args![1_i64]);
     let silence = async {
-        let running = "SELECT COUNT(*) AS count FROM pg_stat_activity WHERE datname = current_database()
-            AND query LIKE '%pg_sleep(10)%' AND state = 'active' AND pid <> pg_backend_pid()";
-        counted(&beside, running, 1).await;
+        counted(&beside, WAITING, 1).await;
         freeze.send(1).unwrap();
+        held.rollback().await.unwrap();
         // Those that wait for a connection that was idle get another.
         let answers = join_all((0..40).map(|_| store.position())).await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
@@ -211,15 +217,12 @@ async fn readers_take_turns_and_leave_room_for_transactions() {
     let fixture = Fixture::new(Kind::Postgres).await;
     let (store, beside) = (fixture.open().await, fixture.open().await);
     let [first, second] = [hold(&beside, 1).await, hold(&beside, 2).await];
-    let wait = "SELECT pg_advisory_lock_shared($1), pg_advisory_unlock_shared($1)";
     let readers = join_all((0..40).map(async |_| {
-        store.db().fetch_all(wait, args![1_i64]).await?;
-        store.db().fetch_all(wait, args![2_i64]).await
+        store.db().fetch_all(WAIT, args![1_i64]).await?;
+        store.db().fetch_all(WAIT, args![2_i64]).await
     }));
     let beyond = async {
-        let held_up = "SELECT COUNT(*) AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        counted(&beside, held_up, 8).await;
+        counted(&beside, WAITING, 8).await;
         store.db().begin().await.expect("not all connections read").rollback().await.unwrap();
         let mut later = pin!(store.position());
         assert!(later.as_mut().now_or_never().is_none(), "it waits for its turn");

@@ -43,7 +43,7 @@ pub fn with(mut rule: Value, pointer: &str, value: Value) -> Value {
     match rule.pointer_mut(parent).unwrap() {
         Value::Object(members) => drop(members.insert(name.to_owned(), value)),
         Value::Array(items) => items[name.parse::<usize>().unwrap()] = value,
-        _ => unreachable!(),
+        _ => panic!("{pointer} is in neither an object nor an array"),
     }
     rule
 }
