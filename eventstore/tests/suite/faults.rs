@@ -187,12 +187,12 @@ async fn the_readers_survive_a_silent_network() {
     let all = join_all((0..12).map(|_| store.db().snapshot())).await;
     assert!(join_all(all.into_iter().map(async |tx| tx?.rollback().await)).await.iter().all(Result::is_ok));
     let beside = fixture.open().await;
-    let held = hold(&beside, 1).await;
+    let lock = hold(&beside, 1).await;
     let waits = store.db().fetch_all(WAIT, args![1_i64]);
     let silence = async {
         counted(&beside, WAITING, 1).await;
         freeze.send(1).unwrap();
-        held.rollback().await.unwrap();
+        lock.rollback().await.unwrap();
         // Those that wait for a connection that was idle get another.
         let answers = join_all((0..40).map(|_| store.position())).await;
         assert!(answers.iter().all(Result::is_ok), "{answers:?}");
