@@ -86,10 +86,13 @@ pub(crate) async fn asked(db: &Db, name: &str, build: i64) -> Result<Option<u64>
     Ok(row.map(|row| row.uint("asked")).transpose()?)
 }
 
-/// Asks every server for another attempt of a projection that stands; false when it does not.
+/// Asks every server for another attempt of a projection that stands; false when it does not. Word of an entry that is passed by now
+/// may not be [forgotten](forget) yet.
 pub(crate) async fn ask(store: &Store, name: &str) -> Result<bool, ProjectionError> {
     let mut tx = store.db().begin().await?;
-    let sql = "UPDATE projection_pause SET asked = asked + 1 WHERE name = $1";
+    let sql = "UPDATE projection_pause SET asked = asked + 1 WHERE name = $1 AND EXISTS (
+        SELECT 1 FROM projection p WHERE p.name = projection_pause.name AND p.build = projection_pause.build
+            AND p.position < projection_pause.position)";
     let changed = tx.execute(sql, args![name]).await?;
     tx.commit().await?;
     Ok(changed > 0)
