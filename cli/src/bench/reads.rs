@@ -69,6 +69,17 @@ impl Filled {
         Ok(Self { bench, register, people, entries })
     }
 
+    /// A server that has nothing to catch up with: what it does from now on is what it is asked for.
+    async fn serve(&self) -> Result<Server, Failure> {
+        let server = Server::start(&self.bench).await?;
+        let position = self.position().await?;
+        for projector in projections::projectors() {
+            let caught_up = server.projections.wait_for(projector.name(), position, PATIENCE).await;
+            caught_up.map_err(|error| Failure::because("a projection", &error))?;
+        }
+        Ok(server)
+    }
+
     async fn position(&self) -> Result<u64, Failure> {
         self.bench.opened.store.position().await.map_err(|error| Failure::because("the store", &error))
     }
@@ -110,12 +121,7 @@ impl Filled {
 
     /// Reads over HTTP, each of which must succeed.
     pub async fn reads(&self, context: &Context) -> Result<Vec<Measurement>, Failure> {
-        let server = Server::start(&self.bench).await?;
-        let position = self.position().await?;
-        for projector in projections::projectors() {
-            let caught_up = server.projections.wait_for(projector.name(), position, PATIENCE).await;
-            caught_up.map_err(|error| Failure::because("a projection", &error))?;
-        }
+        let server = self.serve().await?;
         let callers = Callers::start(context.cores)?;
         let mut citizens = Vec::new();
         for person in self.people.iter().take(READERS) {
@@ -210,8 +216,8 @@ impl Filled {
 
     /// Everything verified: over HTTP, and from archives.
     pub async fn audits(&self, context: &Context) -> Result<Vec<Measurement>, Failure> {
+        let server = self.serve().await?;
         context.say("audit: over HTTP");
-        let server = Server::start(&self.bench).await?;
         let client = Trust::default().client(TIMEOUT)?;
         let over_http =
             self.audit(Target::Server { url: server.url.clone(), credential: None, client }).await;
