@@ -9,6 +9,10 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+mod same;
+
+pub use same::is_canonical;
+
 /// Nesting of arrays and objects. Bodies nest about five deep; the limit keeps every reader's stack small.
 pub const DEPTH_MAX: usize = 64;
 

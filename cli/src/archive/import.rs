@@ -164,7 +164,7 @@ impl<'a> Stream<'a> {
         let leaf = Leaf::parse(&leaf).map_err(|_| changed())?;
         let line = self.lines.read()?.and_then(Result::ok).ok_or_else(changed)?;
         self.next += 1;
-        let body = line.body.map(|(body, salt)| (body.get().as_bytes().to_vec(), salt));
+        let body = line.body.map(|(body, salt)| (body.into_string().into_bytes(), salt));
         Ok(Some((leaf, body)))
     }
 }

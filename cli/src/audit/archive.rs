@@ -250,7 +250,7 @@ fn claims(path: &Path, index: &Index, open: &mut Open) -> Result<(Definitions, V
             for (leaf, at) in bundle_decode(&bytes).unwrap_or_default().iter().zip(first..) {
                 let Some(line) = lines.read().map_err(failed)? else { break };
                 let body = line.ok().and_then(|line| line.body);
-                let body = body.and_then(|(body, _)| serde_json::from_str::<Value>(body.get()).ok());
+                let body = body.and_then(|(body, _)| serde_json::from_str::<Value>(&body).ok());
                 let (Ok(leaf), Some(body)) = (Leaf::parse(leaf), body) else { continue };
                 let entry = Checked { index: at, leaf };
                 // An entry that cannot be taken in is found when the register is verified.

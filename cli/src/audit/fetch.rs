@@ -149,7 +149,8 @@ pub struct Served {
     #[serde(default)]
     pub recorded_at: Option<String>,
     /// The body, if it may be seen.
-    pub body: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "raw")]
+    pub body: Option<Box<str>>,
     /// Its salt.
     pub salt: Option<Salt>,
     /// Whether the body is known to stand in canonical form.
@@ -159,6 +160,10 @@ pub struct Served {
 
 fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
+}
+
+fn raw<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    Ok(Option::<Box<RawValue>>::deserialize(deserializer)?.map(Into::into))
 }
 
 #[derive(Deserialize)]

@@ -250,7 +250,7 @@ pub fn check_bodies(
             }
         };
         let kept = keeps(entry);
-        match read_body(body.get().as_bytes(), served.canonical, kept) {
+        match read_body(body, served.canonical, kept) {
             Ok((canonical, value)) if digest(salt, &canonical) == statement.body => {
                 report.bodies += 1;
                 checks.shown.insert(*index);
@@ -264,10 +264,10 @@ pub fn check_bodies(
 }
 
 /// A body in canonical form, and what it says where that is asked for.
-fn read_body(bytes: &[u8], canonical: bool, kept: bool) -> Result<(Cow<'_, [u8]>, Option<Value>), JcsError> {
-    if canonical && !kept {
-        return Ok((Cow::Borrowed(bytes), None));
+fn read_body(text: &str, canonical: bool, kept: bool) -> Result<(Cow<'_, [u8]>, Option<Value>), JcsError> {
+    if !kept && (canonical || proofs::jcs::is_canonical(text)) {
+        return Ok((Cow::Borrowed(text.as_bytes()), None));
     }
-    let value = proofs::jcs::parse(bytes)?;
+    let value = proofs::jcs::parse(text.as_bytes())?;
     Ok((Cow::Owned(proofs::jcs::canonical(&value)?), Some(value).filter(|_| kept)))
 }

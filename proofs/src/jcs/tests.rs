@@ -47,7 +47,67 @@ fn the_greatest_numbers_are_taken_and_the_next_are_not() {
     }
 }
 
+/// The long way to a verdict.
+fn is_its_canonical(text: &str) -> bool {
+    parse(text.as_bytes()).and_then(|value| canonical(&value)).is_ok_and(|form| form == text.as_bytes())
+}
+
+#[test]
+fn what_is_canonical_is_told_without_a_tree() {
+    let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    for good in [
+        "null",
+        "false",
+        "0",
+        "-1",
+        "0.5",
+        "9007199254740991",
+        r#""""#,
+        r#""\\ \" \n \u001f /""#,
+        "[]",
+        r#"{"":[],"\\n":1,"a":{"b":[1,"\n",true,{"b":0.5}]}}"#,
+        "{\"\u{1f600}\":null,\"\u{fb33}\":{}}",
+        &deep(DEPTH_MAX),
+    ] {
+        assert_eq!((is_canonical(good), is_its_canonical(good)), (true, true), "{good}");
+    }
+    for bad in [
+        "",
+        " 1",
+        "1 ",
+        "1 1",
+        "-0",
+        "1.0",
+        "1E2",
+        "9007199254740992",
+        "[1, 2]",
+        "[1,]",
+        r#"{"b":1,"a":1}"#,
+        r#"{"a":1,"a":1}"#,
+        r#"{"a" :1}"#,
+        r#""\u0061""#,
+        r#""\/""#,
+        r#""\u000A""#,
+        "{\"\u{fb33}\":1,\"\u{1f600}\":1}",
+        &deep(DEPTH_MAX + 1),
+    ] {
+        assert_eq!((is_canonical(bad), is_its_canonical(bad)), (false, false), "{bad}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_form_is_canonical_if_it_is_what_would_be_written(
+        value in any_value(),
+        text in "[\\[\\]{}:,\"a-b0-9.eE+\\\\u -]{0,12}",
+    ) {
+        let form = String::from_utf8(canonical(&value).unwrap()).unwrap();
+        prop_assert!(is_canonical(&form));
+        for other in [text, serde_json::to_string_pretty(&value).unwrap(), value.to_string()] {
+            prop_assert_eq!(is_canonical(&other), is_its_canonical(&other), "{}", other);
+        }
+    }
+
     #[test]
     fn canonical_of_parsed_is_itself(value in any_value()) {
         let first = canonical(&value).unwrap();

@@ -81,7 +81,7 @@ fn lines(contents: &[u8]) {
             Ok(line) => {
                 assert_eq!(line.index + 1, lines.next_index());
                 let mut written = Vec::new();
-                let body = line.body.as_ref().map(|(body, salt)| (body.get().as_bytes(), salt));
+                let body = line.body.as_ref().map(|(body, salt)| (body.as_bytes(), salt));
                 bodies::write(&mut written, line.index, body);
                 assert_eq!(written, &contents[start..end], "a line has one form");
             }

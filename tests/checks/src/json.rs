@@ -8,6 +8,9 @@ use crate::told;
 /// Canonical form is one: writing and reading it again changes nothing. What we take every reader takes, and sees the same;
 /// what is no JSON for us is none for others.
 pub fn json(bytes: &[u8]) -> bool {
+    let quick = std::str::from_utf8(bytes).is_ok_and(jcs::is_canonical);
+    let slow = jcs::parse(bytes).and_then(|value| jcs::canonical(&value));
+    assert_eq!(quick, slow.is_ok_and(|form| form == bytes), "two ways to see whether a form is canonical");
     let lax = serde_json::from_slice::<Value>(bytes);
     let value = match jcs::parse(bytes) {
         Ok(value) => value,
