@@ -26,7 +26,7 @@ struct Same<'r, 'de> {
     rest: &'r Cell<&'de [u8]>,
 }
 
-impl<'de> Same<'_, 'de> {
+impl Same<'_, '_> {
     fn take<E: de::Error>(self, expected: &[u8]) -> Result<(), E> {
         let rest = self.rest.get().strip_prefix(expected).ok_or_else(|| E::custom("not canonical"))?;
         self.rest.set(rest);
