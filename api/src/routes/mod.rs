@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -45,29 +46,32 @@ pub fn router(state: AppState) -> Router {
         .route("/verify", get(pages::verify::verify))
         .route("/problems", get(pages::problems::problems))
         .route("/problems/{slug}", get(pages::problems::problem));
-    described
-        .merge(pages)
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(state.clone(), mirror::refuse_writes))
-        .layer(from_fn_with_state(state.clone(), extract::officials_in_office))
-        .layer(from_fn(extract::third_parties_by_consent))
-        .layer(from_fn_with_state(state.clone(), admission::admit))
-        .layer(from_fn_with_state(state.clone(), limit_rate))
-        .layer(from_fn_with_state(state.clone(), extract::authenticate))
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .layer(from_fn(limit_time))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(SetResponseHeaderLayer::overriding(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
+    // The outermost first. One layer to the router, which boxes each that it has and copies it with all that is within.
+    let around = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), observe::observe))
         // Nobody's personal data stays in a cache: what may be kept says so itself.
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),
         ))
-        .layer(from_fn_with_state(state.clone(), observe::observe))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(limit_time))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(from_fn_with_state(state.clone(), extract::authenticate))
+        .layer(from_fn_with_state(state.clone(), limit_rate))
+        .layer(from_fn_with_state(state.clone(), admission::admit))
+        .layer(from_fn(extract::third_parties_by_consent))
+        .layer(from_fn_with_state(state.clone(), extract::officials_in_office))
+        .layer(from_fn_with_state(state.clone(), mirror::refuse_writes));
+    described
+        .merge(pages)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(around)
         .with_state(state)
 }
 

@@ -232,7 +232,8 @@ WITH place AS (
         recorded_at = COALESCE(u.recorded_at, log.recorded_at), kid = u.kid, vkey = u.vkey, older_vkeys = u.older_vkeys
     FROM UNNEST($28::bigint[], $29::text[], $30::bigint[], $31::bytea[], $32::bytea[], $33::text[], $34::bigint[], $35::text[],
         $36::text[], $37::text[]) AS u (shard, register, size, root, frontier, checkpoint, recorded_at, kid, vkey, older_vkeys)
-    WHERE log.shard = u.shard AND log.register = u.register AND EXISTS (SELECT FROM place) RETURNING 1
+    -- The shards once more, as parameters: by these a cluster knows where to write.
+    WHERE log.shard = ANY ($28) AND log.shard = u.shard AND log.register = u.register AND EXISTS (SELECT FROM place) RETURNING 1
 )
 SELECT (SELECT COUNT(*) FROM place) AS places,
     (SELECT pg_notify($42, $38::text)::text FROM place),

@@ -25,8 +25,11 @@ pub(super) struct Word {
 impl Word {
     fn new(letters: String) -> Self {
         let digits = letters.chars().any(char::is_numeric);
-        let form = if digits { alike(&letters) } else { letters };
-        Self { form: form.chars().take(WORD_CHARS_MAX).collect(), digits }
+        let mut form = if digits { alike(&letters) } else { letters };
+        if let Some((end, _)) = form.char_indices().nth(WORD_CHARS_MAX) {
+            form.truncate(end);
+        }
+        Self { form, digits }
     }
 
     /// Its stem by the Snowball algorithm of its language; a number is its own.
@@ -50,12 +53,24 @@ impl Word {
 
 /// The words of a text, in order.
 pub(super) fn words(text: &str) -> Vec<Word> {
+    if text.chars().all(is_composed) {
+        return spelled(text.chars());
+    }
+    // NFKC would make two letters of №.
+    spelled(text.chars().map(|letter| if letter == '№' { ' ' } else { letter }).nfkc())
+}
+
+/// What nearly all texts are written with, and is its own NFKC whatever stands beside it; but for №, which parts words.
+fn is_composed(letter: char) -> bool {
+    letter.is_ascii() || matches!(letter, 'А'..='я' | 'Ё' | 'ё' | '№' | '«' | '»' | '—')
+}
+
+fn spelled(text: impl Iterator<Item = char>) -> Vec<Word> {
     let mut words = Vec::new();
     let mut letters = String::new();
-    // NFKC would make two letters of №.
-    let spelled = text.chars().map(|letter| if letter == '№' { ' ' } else { letter }).nfkc();
-    for letter in spelled.flat_map(char::to_lowercase) {
+    for letter in text.flat_map(char::to_lowercase) {
         match letter {
+            'a'..='z' | '0'..='9' | 'а'..='я' => letters.push(letter),
             'ё' => letters.push('е'),
             // Stress marks, soft hyphens and what is invisible; an apostrophe belongs to its word.
             '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\'' | '’' => {}
@@ -122,6 +137,18 @@ mod tests {
         assert_eq!(forms("ПАС\u{ad}ПОРТ\u{200b} № 45\u{a0}08"), ["паспорт", "45", "08"]);
         assert_eq!(forms(" .,:-_'\u{301} "), [""; 0]);
         assert_eq!(forms(&"я".repeat(1_000))[0].chars().count(), WORD_CHARS_MAX);
+    }
+
+    /// No two letters that are taken as they are would be others in NFKC.
+    #[test]
+    fn what_is_composed_stays() {
+        let letters: Vec<char> =
+            ('\0'..='\u{2fff}').filter(|letter| is_composed(*letter) && *letter != '№').collect();
+        for first in &letters {
+            let pairs: String = letters.iter().flat_map(|second| [*first, *second]).collect();
+            assert!(pairs.nfkc().eq(pairs.chars()), "{first:?}");
+        }
+        assert_eq!(forms("дом №5—«Ёж»"), ["дом", "5", "еж"]);
     }
 
     #[test]
