@@ -173,6 +173,9 @@ pub(crate) async fn read(
     entries.retain(|entry| range.until.is_none_or(|until| entry.position <= until));
     let Some(to) = entries.last().map(|entry| entry.position) else { return Ok(None) };
     follow_on(range.after, &entries)?;
+    if entries.iter().all(|entry| entry.register.as_str() != platform::REGISTERS) {
+        catalogue.passed(range.after, to).await;
+    }
     // Read after the entries: what defines their registers was committed before they were.
     let definitions = catalogue.fresh(store, to).await?;
     let begun: BTreeSet<Uuid> =

@@ -62,6 +62,14 @@ impl Catalogue {
         }
     }
 
+    /// Entries from one position to another were read, and none of them was of `registers`: what is known of them goes so far.
+    pub(crate) async fn passed(&self, after: u64, to: u64) {
+        let mut read = self.read.lock().await;
+        if read.known_to >= after {
+            read.known_to = read.known_to.max(to);
+        }
+    }
+
     /// The definitions, with at least every entry up to a position that was read already.
     pub(crate) async fn fresh(&self, store: &Store, to: u64) -> Result<Arc<Definitions>, ProjectionError> {
         let registers: Slug = REGISTERS.parse().map_err(|why| fault(0, why))?;

@@ -26,21 +26,24 @@ impl Pace {
         Self { most: most.max(1), now: most.max(1) }
     }
 
-    /// Applies the next batch. What fails for how things are with the database is told as it is; what fails for an entry, or
+    /// Applies the next batch, and moves `build` with it. What fails for how things are with the database is told as it is; what fails for an entry, or
     /// by a panic, is tried again with fewer entries, down to the one that is then told as [`ProjectionError::Poison`].
     pub(crate) async fn step(
         &mut self,
         store: &Store,
         catalogue: &Catalogue,
         projector: &dyn Projector,
-        build: Build,
+        build: &mut Build,
         until: Option<u64>,
     ) -> Result<Stepped, ProjectionError> {
         loop {
-            let step = step::step(store, catalogue, projector, build, until, self.now);
+            let step = step::step(store, catalogue, projector, *build, until, self.now);
             let why = match AssertUnwindSafe(step).catch_unwind().await {
                 Ok(Ok(stepped)) => {
                     self.now = self.now.saturating_mul(2).min(self.most);
+                    if let Stepped::Advanced { position, .. } | Stepped::Idle { position } = stepped {
+                        build.position = position;
+                    }
                     return Ok(stepped);
                 }
                 Ok(Err(error)) if error.is_poison() => error.to_string(),
@@ -52,7 +55,7 @@ impl Pace {
                 self.now /= 2;
                 continue;
             }
-            let Some(position) = step::position_of(store, projector, build).await? else {
+            let Some(position) = step::position_of(store, projector, *build).await? else {
                 return Ok(Stepped::Moved);
             };
             let (name, build) = (projector.name(), build.number);

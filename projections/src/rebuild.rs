@@ -250,14 +250,14 @@ impl<'a> Making<'a> {
     /// Steps `build` until nothing is left before `until`, or until another process has taken it away.
     async fn advance(
         &self,
-        build: Build,
+        mut build: Build,
         until: Option<u64>,
         report: &mut impl FnMut(u64),
     ) -> Result<u64, ProjectionError> {
         let mut applied = 0;
         let mut pace = Pace::new(BATCH_ENTRIES);
         loop {
-            match pace.step(self.store, &self.catalogue, self.projector, build, until).await? {
+            match pace.step(self.store, &self.catalogue, self.projector, &mut build, until).await? {
                 Stepped::Advanced { position, entries, .. } => {
                     applied += entries;
                     report(position);
@@ -265,9 +265,9 @@ impl<'a> Making<'a> {
                 Stepped::Idle { .. } => return Ok(applied),
                 Stepped::Moved => {
                     let builds = builds::all(self.store.db(), self.projector.name()).await?;
-                    if !builds.iter().any(|b| b.number == build.number && (b.live || !build.live)) {
-                        return Ok(applied);
-                    }
+                    let ours = |found: &Build| found.number == build.number && (found.live || !build.live);
+                    let Some(found) = builds.into_iter().find(ours) else { return Ok(applied) };
+                    build.position = found.position;
                 }
             }
         }

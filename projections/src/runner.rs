@@ -25,9 +25,10 @@ use crate::{
 /// Entries in one batch: at some 20 µs of writing each, a batch holds SQLite's one writer for about 20 ms.
 pub const BATCH_ENTRIES: u32 = 1_000;
 
-/// Between small batches a projector rests for up to so long, and no longer than twice what the last one took: each costs ten round trips,
-/// and where appends come faster than that, as many more wait for the next.
-const REST_MAX: Duration = Duration::from_millis(50);
+/// Between small batches a projector rests for up to so long, and no longer than four times what the last ones took: each costs ten round
+/// trips, and where appends come faster than that, as many more wait for the next.
+const REST_MAX: Duration = Duration::from_millis(200);
+const REST_TIMES: u32 = 4;
 
 /// How the runner works.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +130,7 @@ impl Task {
                     }
                     forgotten = true;
                     if advanced {
-                        self.rest((begun.elapsed() * 2).min(REST_MAX)).await;
+                        self.rest((begun.elapsed() * REST_TIMES).min(REST_MAX)).await;
                     }
                 }
                 Err(ProjectionError::Poison { build, position, why, .. }) => {
@@ -169,7 +170,7 @@ impl Task {
         let mut pace = Pace::new(self.options.batch_entries);
         let mut advanced = false;
         while !*self.stop.borrow() {
-            match pace.step(&self.store, &self.catalogue, &*projector, build, None).await? {
+            match pace.step(&self.store, &self.catalogue, &*projector, &mut build, None).await? {
                 Stepped::Advanced { position, entries, orders } => {
                     advanced = true;
                     self.untidy |= orders;

@@ -25,7 +25,7 @@ pub(crate) enum Stepped {
 }
 
 /// Applies the next batch of at most `entries_max` entries, and none after `until`, to `build`, and its position with it, in
-/// one transaction.
+/// one transaction. The build's position is where it was seen last.
 ///
 /// On PostgreSQL the build is held from before the batch is read, so that of several servers one reads it and the
 /// others wait. On SQLite to hold it is to hold the one writer, so the batch is read and its writes made first, and
@@ -38,7 +38,7 @@ pub(crate) async fn step(
     until: Option<u64>,
     entries_max: u32,
 ) -> Result<Stepped, ProjectionError> {
-    let Some(seen) = position_of(store, projector, build).await? else { return Ok(Stepped::Moved) };
+    let seen = build.position;
     if until.is_some_and(|until| seen >= until) || !ahead(store, seen).await? {
         return Ok(Stepped::Idle { position: seen });
     }
