@@ -27,12 +27,12 @@ pub(crate) fn read(row: &Row) -> Result<Head, StoreError> {
     let key = || register.to_string();
     let corrupt = |error: StoreError| error.at("log", key);
     let size = row.uint("size").map_err(corrupt)?;
-    let peaks = row.blob("frontier").map_err(corrupt)?;
+    let peaks = row.bytes("frontier").map_err(corrupt)?;
     let peaks = peaks.chunks(32).map(Hash::from_slice).collect::<Result<Vec<_>, _>>();
     let peaks = peaks.map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
     let frontier = Frontier::from_parts(size, peaks)
         .map_err(|error| StoreError::corrupt("log", "frontier", key(), error))?;
-    let older_keys = older(&row.text("older_vkeys").map_err(corrupt)?);
+    let older_keys = older(row.str("older_vkeys").map_err(corrupt)?);
     let older_keys =
         older_keys.ok_or_else(|| StoreError::corrupt("log", "older_vkeys", key(), "is no list of keys"))?;
     let log = LogHead {

@@ -39,6 +39,7 @@ mod model;
 mod past;
 mod published;
 mod reader;
+mod receipts;
 mod replay;
 mod seal;
 mod shards;
@@ -64,6 +65,7 @@ pub use model::{
 pub use past::Placed;
 pub use published::Published;
 pub use reader::{Bodies, READ_ENTRIES_MAX, WAITING_ENTRIES_MAX, Waiting};
+pub use receipts::ProvedEntry;
 pub use seal::{MASTER_KEY_BYTES, MasterKey, MasterKeySource, PassphraseSealed, SealError, forget_secrets};
 pub use shards::SHARDS_MAX;
 pub use store::{

@@ -82,12 +82,9 @@ impl Store {
 
     /// The root of a register's tree when it had `size` leaves; nothing when it has not so many.
     pub async fn root_at(&self, register: &Slug, size: u64) -> Result<Option<Hash>, StoreError> {
-        if self.log(register).await?.is_none_or(|log| log.size < size) {
-            return Ok(None);
-        }
         let corrupt = |error| StoreError::corrupt("log", "size", register, error);
         let nodes = Frontier::nodes(size).map_err(corrupt)?;
-        let hashes = self.nodes(register, &nodes).await?;
+        let Some(hashes) = self.nodes(register, size, &nodes).await? else { return Ok(None) };
         let peaks: Vec<Hash> = nodes.iter().filter_map(|node| hashes.get(node).copied()).collect();
         Ok(Some(Frontier::from_parts(size, peaks).map_err(corrupt)?.root()))
     }

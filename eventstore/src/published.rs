@@ -13,7 +13,18 @@ use crate::error::StoreError;
 use crate::sql::Row;
 use crate::store::Store;
 
-const COLUMNS: &str = "register, size, root, note";
+/// The columns that [`read`] wants, of what [`shown`] names.
+pub(crate) const COLUMNS: &str =
+    "shown.size AS shown_size, shown.root AS shown_root, shown.note AS shown_note";
+
+/// Where the checkpoints are that are shown.
+pub(crate) fn shown(witnessed: bool) -> &'static str {
+    if witnessed {
+        "published AS shown"
+    } else {
+        "(SELECT shard, register, size, root, checkpoint AS note FROM log) AS shown"
+    }
+}
 
 /// A checkpoint that is shown outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,25 +42,22 @@ pub struct Published {
 impl Store {
     /// The checkpoint that a register shows; none where there is no such register, or nothing of it was published yet.
     pub async fn published(&self, register: &Slug) -> Result<Option<Published>, StoreError> {
-        if !self.witnessed() {
-            let log = self.log(register).await?;
-            return Ok(log.map(|log| Published {
-                register: log.register,
-                size: log.size,
-                root: log.root,
-                note: log.checkpoint,
-            }));
-        }
         let Some(shard) = self.shard_of(register).await? else { return Ok(None) };
-        let sql = format!("SELECT {COLUMNS} FROM published WHERE shard = $1 AND register = $2");
-        self.db().fetch_optional(&sql, args![shard, register]).await?.as_ref().map(read).transpose()
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} WHERE shown.shard = $1 AND shown.register = $2",
+            shown(self.witnessed())
+        );
+        let row = self.db().fetch_optional(&sql, args![shard, register]).await?;
+        row.map(|row| read(&row, register.clone())).transpose()
     }
 
     /// What was published through witnesses, by register.
     pub async fn all_published(&self) -> Result<BTreeMap<Slug, Published>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM published");
+        let sql = format!("SELECT shown.register, {COLUMNS} FROM published AS shown");
         let rows = self.db().fetch_all(&sql, vec![]).await?;
-        rows.iter().map(|row| read(row).map(|shown| (shown.register.clone(), shown))).collect()
+        let named = |row: &Row| row.parse("register").map_err(|error| error.at("published", String::new));
+        let read = |row: &Row| read(row, named(row)?).map(|shown| (shown.register.clone(), shown));
+        rows.iter().map(read).collect()
     }
 
     /// Publishes a checkpoint with its cosignatures, of which it has so many. It never takes the place of a larger one, nor of one
@@ -87,11 +95,10 @@ impl Store {
 }
 
 /// A row whose note is of the size and root beside it: what is handed out as published is looked at first.
-fn read(row: &Row) -> Result<Published, StoreError> {
-    let register: Slug = row.parse("register").map_err(|error| error.at("published", String::new))?;
+pub(crate) fn read(row: &Row, register: Slug) -> Result<Published, StoreError> {
     let at = |error: StoreError| error.at("published", || register.to_string());
-    let (size, root) = (row.uint("size").map_err(at)?, row.hash("root").map_err(at)?);
-    let note = row.text("note").map_err(at)?;
+    let (size, root) = (row.uint("shown_size").map_err(at)?, row.hash("shown_root").map_err(at)?);
+    let note = row.text("shown_note").map_err(at)?;
     let stated = SignedNote::parse(&note).ok().and_then(|note| Checkpoint::parse(note.text()).ok());
     if stated.is_none_or(|stated| stated.size != size || stated.root != root) {
         let why = "is not of the size and root beside it";

@@ -40,7 +40,7 @@ pub struct Bodies {
     pub bytes: u64,
 }
 
-const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "e.position, e.register, e.leaf_index, e.record, e.version, e.recorded_at, e.statement, e.body, e.salt,
      CASE WHEN e.body IS NULL THEN (SELECT w.by_index FROM withheld w WHERE w.shard = e.shard AND w.position = e.position)
      END AS withheld_by";
@@ -267,13 +267,13 @@ fn read_all(rows: &[Row]) -> Result<Vec<StoredEntry>, StoreError> {
 }
 
 /// An entry, checked against itself: columns repeat what the statement says, and the body must be the one it was signed with.
-fn read(row: &Row) -> Result<StoredEntry, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<StoredEntry, StoreError> {
     let position = row.uint("position").map_err(|error| error.at("entry", String::new))?;
     let key = || position.to_string();
     let named = |error: StoreError| error.at("entry", key);
     let corrupt = |column, why: &str| StoreError::corrupt("entry", column, position, why);
-    let packed = row.blob("statement").map_err(named)?;
-    let signed = SignedStatement::from_packed(&packed)
+    let packed = row.bytes("statement").map_err(named)?;
+    let signed = SignedStatement::from_packed(packed)
         .map_err(|error| StoreError::corrupt("entry", "statement", position, error))?;
     let statement = signed.statement();
     let register: Slug = row.parse("register").map_err(named)?;
@@ -287,7 +287,7 @@ fn read(row: &Row) -> Result<StoredEntry, StoreError> {
         return Err(corrupt("version", "is not the statement's"));
     }
     let body = row.opt_blob("body").map_err(named)?;
-    let salt = row.opt_blob("salt").map_err(named)?.map(|salt| Salt::from_slice(&salt)).transpose();
+    let salt = row.opt_bytes("salt").map_err(named)?.map(Salt::from_slice).transpose();
     let salt = salt.map_err(|error| StoreError::corrupt("entry", "salt", position, error))?;
     match (&body, &salt) {
         (Some(body), Some(salt)) if digest(salt, body) != statement.body => {

@@ -54,7 +54,7 @@ pub(crate) fn read<'a, T>(
 }
 
 pub(crate) fn validity_of(row: &Row) -> Result<Validity, StoreError> {
-    Ok(Validity { from: opt_parse(row, "valid_from")?, until: opt_parse(row, "valid_until")? })
+    Ok(Validity { from: row.opt_parse("valid_from")?, until: row.opt_parse("valid_until")? })
 }
 
 pub(crate) fn opened_of(row: &Row) -> Result<Opened, StoreError> {
@@ -71,17 +71,7 @@ pub(crate) fn change_of(row: &Row) -> Result<Change, StoreError> {
     })
 }
 
-/// A day where there may be none.
-pub(crate) fn opt_parse(row: &Row, column: &str) -> Result<Option<NaiveDate>, StoreError> {
-    row.opt_text(column)?.map(|_| row.parse(column)).transpose()
-}
-
-/// A count where there may be none.
-pub(crate) fn opt_uint(row: &Row, column: &str) -> Result<Option<u64>, StoreError> {
-    row.opt_int(column)?.map(|_| row.uint(column)).transpose()
-}
-
-/// The same, as an argument.
+/// A count where there may be none, as an argument.
 pub(crate) fn opt_count(count: Option<u64>) -> Arg {
     // Counts what was stored: it cannot reach 2^63.
     Arg::OptInt(count.map(|count| i64::try_from(count).unwrap_or(i64::MAX)))

@@ -2,6 +2,11 @@
 
 use eventstore::sql::Arg;
 
+/// `SELECT … FROM table`, of the rows of the live build of `projection`.
+pub(crate) fn live(select: &str, projection: &'static str) -> String {
+    format!("{select} WHERE build = (SELECT build FROM projection WHERE name = '{projection}' AND live = 1)")
+}
+
 /// A `SELECT` being put together. Values only ever travel as arguments.
 pub(crate) struct Select {
     sql: String,
@@ -11,10 +16,7 @@ pub(crate) struct Select {
 impl Select {
     /// Begins with `SELECT … FROM table`, on the rows of the live build of `projection`.
     pub(crate) fn live(select: &str, projection: &'static str) -> Self {
-        let sql = format!(
-            "{select} WHERE build = (SELECT build FROM projection WHERE name = '{projection}' AND live = 1)"
-        );
-        Self { sql, args: Vec::new() }
+        Self { sql: live(select, projection), args: Vec::new() }
     }
 
     /// Adds ` AND condition`, where `{}` stands for the value.

@@ -46,7 +46,7 @@ pub(super) async fn write_unlocked(
     decided: &Decided,
     tiles: &[FullTile],
 ) -> Result<bool, StoreError> {
-    let DbInner::Postgres { ready } = &db.0 else {
+    let DbInner::Postgres { ready, .. } = &db.0 else {
         return Err(StoreError::Internal("SQLite is written to under its lock".to_owned()));
     };
     // Until it is lent nothing was written, whatever becomes of it.

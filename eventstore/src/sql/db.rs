@@ -17,9 +17,9 @@ use sqlx::{
 };
 
 use super::patience::{BEGIN, Place, READ, WRITE, impatient, within};
-use super::ready::{Ready, WAIT};
-use super::row::Inner as RowInner;
+use super::ready::{Lent, Ready, WAIT};
 use super::rows::{Parameter, expand};
+use super::together::Together;
 use super::{Arg, Dialect, Row, Target, migrations};
 use crate::error::{StoreError, Trouble};
 
@@ -43,7 +43,7 @@ pub struct Db(pub(crate) Inner);
 #[derive(Debug, Clone)]
 pub(crate) enum Inner {
     Sqlite { readers: SqlitePool, writer: SqlitePool, place: Arc<Place> },
-    Postgres { ready: Ready },
+    Postgres { ready: Ready, together: Together },
 }
 
 impl Db {
@@ -103,7 +103,7 @@ impl Db {
             .connect_with(postgres_options(url)?)
             .await?;
         migrations::migrator(Dialect::Postgres).run(&pool).await.map_err(migrations::failed)?;
-        Ok(Self(Inner::Postgres { ready: Ready::new(pool, READY) }))
+        Ok(Self(Inner::Postgres { ready: Ready::new(pool, READY), together: Together::default() }))
     }
 
     /// A second handle for the appender alone. On SQLite the one writer; on PostgreSQL a connection of its own, which readers
@@ -132,7 +132,7 @@ impl Db {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        Ok(Self(Inner::Postgres { ready: Ready::new(pool, 1) }))
+        Ok(Self(Inner::Postgres { ready: Ready::new(pool, 1), together: Together::default() }))
     }
 
     /// Which SQL is spoken.
@@ -155,7 +155,7 @@ impl Db {
     /// for its standby once its session ended; the log is in order, so that a commit that does not have to wait any more comes after
     /// it. Such a commit must write something: a message that nobody reads.
     pub(crate) async fn settle(&self) -> Result<(), StoreError> {
-        let Inner::Postgres { ready } = &self.0 else { return Ok(()) };
+        let Inner::Postgres { ready, .. } = &self.0 else { return Ok(()) };
         let mut lent = ready.lend().await?;
         // To the end: the statement commits after its row was given.
         let message = sqlx::query("SELECT CAST(pg_logical_emit_message(true, 'reestr', '') AS TEXT)");
@@ -169,12 +169,23 @@ impl Db {
         match &self.0 {
             Inner::Sqlite { readers, .. } => {
                 let rows = sqlite_query(sql, args).fetch_all(readers).await?;
-                Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
+                Ok(rows.into_iter().map(Row::from).collect())
             }
-            Inner::Postgres { ready } => {
+            Inner::Postgres { ready, .. } => {
                 let rows = read(ready, sql, args, |connection, query| connection.fetch_all(query)).await?;
-                Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
+                Ok(rows.into_iter().map(Row::from).collect())
             }
+        }
+    }
+
+    /// The same, of a query that many ask at the same time, each with parameters of their own, which are single values: those who
+    /// come while others wait for their answer are answered by one statement.
+    pub async fn fetch_together(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
+        match &self.0 {
+            Inner::Postgres { ready, together } if is_joined(&args) => {
+                together.fetch_all(ready, sql, args).await
+            }
+            Inner::Postgres { .. } | Inner::Sqlite { .. } => self.fetch_all(sql, args).await,
         }
     }
 
@@ -183,12 +194,12 @@ impl Db {
         match &self.0 {
             Inner::Sqlite { readers, .. } => {
                 let row = sqlite_query(sql, args).fetch_optional(readers).await?;
-                Ok(row.map(|row| Row(RowInner::Sqlite(row))))
+                Ok(row.map(Row::from))
             }
-            Inner::Postgres { ready } => {
+            Inner::Postgres { ready, .. } => {
                 let row =
                     read(ready, sql, args, |connection, query| connection.fetch_optional(query)).await?;
-                Ok(row.map(|row| Row(RowInner::Postgres(row))))
+                Ok(row.map(Row::from))
             }
         }
     }
@@ -201,7 +212,7 @@ impl Db {
                 place.check()?;
                 Ok(Tx(TxInner::Sqlite(tx)))
             }
-            Inner::Postgres { ready } => {
+            Inner::Postgres { ready, .. } => {
                 Ok(Tx(TxInner::Postgres(within(BEGIN, ready.pool().begin()).await?)))
             }
         }
@@ -216,7 +227,7 @@ impl Db {
                 place.check()?;
                 Ok(Tx(TxInner::Sqlite(tx)))
             }
-            Inner::Postgres { ready } => {
+            Inner::Postgres { ready, .. } => {
                 let begin = ready.pool().begin_with("BEGIN; SET LOCAL synchronous_commit = off");
                 Ok(Tx(TxInner::Postgres(within(BEGIN, begin).await?)))
             }
@@ -229,7 +240,7 @@ impl Db {
         match &self.0 {
             // A reader's transaction sees the WAL as of its first read.
             Inner::Sqlite { readers, .. } => Ok(Tx(TxInner::Sqlite(readers.begin().await?))),
-            Inner::Postgres { ready } => {
+            Inner::Postgres { ready, .. } => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 Ok(Tx(TxInner::Postgres(within(BEGIN, ready.pool().begin_with(begin)).await?)))
             }
@@ -258,7 +269,7 @@ impl Db {
                 connection.close().await?;
                 Ok(busy == 0)
             }
-            Inner::Postgres { ready } => {
+            Inner::Postgres { ready, .. } => {
                 for table in tables {
                     sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(ready.pool()).await?;
                 }
@@ -273,7 +284,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Inner::Postgres { ready } => ready.close().await,
+            Inner::Postgres { ready, .. } => ready.close().await,
         }
     }
 }
@@ -300,12 +311,12 @@ impl Tx {
         match &mut self.0 {
             TxInner::Sqlite(tx) => {
                 let rows = sqlite_query(sql, args).fetch_all(&mut **tx).await?;
-                Ok(rows.into_iter().map(|row| Row(RowInner::Sqlite(row))).collect())
+                Ok(rows.into_iter().map(Row::from).collect())
             }
             TxInner::Postgres(tx) => {
                 let (sql, parameters) = expand(sql, args)?;
                 let rows = within(WRITE, postgres_query(sql, parameters).fetch_all(&mut **tx)).await?;
-                Ok(rows.into_iter().map(|row| Row(RowInner::Postgres(row))).collect())
+                Ok(rows.into_iter().map(Row::from).collect())
             }
         }
     }
@@ -315,12 +326,12 @@ impl Tx {
         match &mut self.0 {
             TxInner::Sqlite(tx) => {
                 let row = sqlite_query(sql, args).fetch_optional(&mut **tx).await?;
-                Ok(row.map(|row| Row(RowInner::Sqlite(row))))
+                Ok(row.map(Row::from))
             }
             TxInner::Postgres(tx) => {
                 let (sql, parameters) = expand(sql, args)?;
                 let row = within(WRITE, postgres_query(sql, parameters).fetch_optional(&mut **tx)).await?;
-                Ok(row.map(|row| Row(RowInner::Postgres(row))))
+                Ok(row.map(Row::from))
             }
         }
     }
@@ -358,18 +369,32 @@ impl Tx {
 /// A query for PostgreSQL, with its parameters.
 type Asked = Query<'static, Postgres, PgArguments>;
 
-/// Reads on a connection that is lent, and again on another when that one turns out to be gone or silent.
+/// Whether a query with these parameters can be asked together with others.
+fn is_joined(args: &[Arg]) -> bool {
+    !args.is_empty() && args.iter().all(|arg| !matches!(arg, Arg::Rows(_)))
+}
+
 async fn read<T>(
     ready: &Ready,
     sql: &str,
     args: Vec<Arg>,
-    ask: impl for<'c> Fn(&'c mut PgConnection, Asked) -> BoxFuture<'c, sqlx::Result<T>>,
+    how: impl for<'c> Fn(&'c mut PgConnection, Asked) -> BoxFuture<'c, sqlx::Result<T>>,
 ) -> Result<T, StoreError> {
     let (sql, parameters) = expand(sql, args)?;
-    let mut lent = ready.lend().await?;
+    let lent = ready.lend().await?;
+    Ok(ask(lent, &sql, parameters, how).await?)
+}
+
+/// Reads on a connection that is lent, and again on another when that one turns out to be gone or silent.
+pub(super) async fn ask<T>(
+    mut lent: Lent,
+    sql: &str,
+    parameters: Vec<Parameter>,
+    how: impl for<'c> Fn(&'c mut PgConnection, Asked) -> BoxFuture<'c, sqlx::Result<T>>,
+) -> Result<T, sqlx::Error> {
     loop {
-        let (limit, query) = (lent.limit(READ), postgres_query(sql.clone(), parameters.clone()));
-        match within(limit, ask(lent.connection(), query)).await {
+        let (limit, query) = (lent.limit(READ), postgres_query(sql.to_owned(), parameters.clone()));
+        match within(limit, how(lent.connection(), query)).await {
             Ok(answer) => {
                 lent.keep();
                 return Ok(answer);

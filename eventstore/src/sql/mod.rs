@@ -10,6 +10,7 @@ mod patience;
 mod ready;
 mod row;
 mod rows;
+mod together;
 
 pub use db::{Db, Tx};
 pub(crate) use db::{Inner as DbInner, TxInner, unless_refused};

@@ -29,7 +29,7 @@ impl Col {
         [Self::Int, Self::Text, Self::Blob].into_iter().find(|column| column.letter() == letter)
     }
 
-    fn array(self, rows: usize) -> Parameter {
+    pub(super) fn array(self, rows: usize) -> Parameter {
         match self {
             Self::Int => Parameter::Ints(Vec::with_capacity(rows)),
             Self::Text => Parameter::Texts(Vec::with_capacity(rows)),
@@ -37,7 +37,7 @@ impl Col {
         }
     }
 
-    fn sql(self) -> &'static str {
+    pub(super) fn sql(self) -> &'static str {
         match self {
             Self::Int => "bigint",
             Self::Text => "text",
@@ -168,7 +168,7 @@ pub(super) enum Parameter {
 }
 
 impl Parameter {
-    fn one(arg: Arg) -> Result<Self, StoreError> {
+    pub(super) fn one(arg: Arg) -> Result<Self, StoreError> {
         Ok(match arg {
             Arg::Int(value) => Self::Int(Some(value)),
             Arg::OptInt(value) => Self::Int(value),
@@ -183,15 +183,44 @@ impl Parameter {
     fn push(&mut self, value: Arg) -> Result<(), StoreError> {
         let null = matches!(value, Arg::OptInt(None) | Arg::OptText(None) | Arg::OptBlob(None));
         match (self, Self::one(value)?) {
-            (Self::Ints(array), Self::Int(value)) => array.push(value),
-            (Self::Texts(array), Self::Text(value)) => array.push(value.map(storable)),
-            (Self::Blobs(array), Self::Blob(value)) => array.push(value),
             (Self::Ints(array), _) if null => array.push(None),
             (Self::Texts(array), _) if null => array.push(None),
             (Self::Blobs(array), _) if null => array.push(None),
+            (Self::Texts(array), Self::Text(value)) => array.push(value.map(storable)),
+            (array, value) => array.extend(value)?,
+        }
+        Ok(())
+    }
+
+    /// Adds a value of the same type, as it is.
+    pub(super) fn extend(&mut self, value: Self) -> Result<(), StoreError> {
+        match (self, value) {
+            (Self::Ints(array), Self::Int(value)) => array.push(value),
+            (Self::Texts(array), Self::Text(value)) => array.push(value),
+            (Self::Blobs(array), Self::Blob(value)) => array.push(value),
             _ => return Err(internal("a value in rows is not of its column's type")),
         }
         Ok(())
+    }
+
+    /// The type of a single value.
+    pub(super) fn column(&self) -> Option<Col> {
+        match self {
+            Self::Int(_) => Some(Col::Int),
+            Self::Text(_) => Some(Col::Text),
+            Self::Blob(_) => Some(Col::Blob),
+            Self::Ints(_) | Self::Texts(_) | Self::Blobs(_) => None,
+        }
+    }
+
+    /// How many values an array has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Ints(array) => array.len(),
+            Self::Texts(array) => array.len(),
+            Self::Blobs(array) => array.len(),
+            Self::Int(_) | Self::Text(_) | Self::Blob(_) => 1,
+        }
     }
 }
 
@@ -234,7 +263,7 @@ pub(super) fn expand(sql: &str, args: Vec<Arg>) -> Result<(String, Vec<Parameter
 }
 
 /// Walks over the parameters of a statement: what is before each, its number, and its column. Gives what is after the last.
-fn each<'a>(sql: &'a str, mut found: impl FnMut(&'a str, usize, Option<(usize, Col)>)) -> &'a str {
+pub(super) fn each<'a>(sql: &'a str, mut found: impl FnMut(&'a str, usize, Option<(usize, Col)>)) -> &'a str {
     let mut rest = sql;
     while let Some((before, after)) = rest.split_once('$') {
         let (Some(number), after) = digits(after) else { return rest };

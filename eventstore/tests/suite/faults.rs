@@ -171,7 +171,7 @@ async fn a_batch_that_cannot_begin_begins_on_another_connection() {
 /// Reads for as long as a transaction [holds](hold) the lock.
 const WAIT: &str = "SELECT pg_advisory_lock_shared($1), pg_advisory_unlock_shared($1)";
 /// How many do.
-const WAITING: &str = "SELECT COUNT(*) AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+pub const WAITING: &str = "SELECT COUNT(*) AS count FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 /// Nothing that is waited for takes longer.
@@ -238,14 +238,14 @@ async fn readers_take_turns_and_leave_room_for_transactions() {
 }
 
 /// A transaction that holds an advisory lock.
-async fn hold(store: &Store, lock: i64) -> Tx {
+pub async fn hold(store: &Store, lock: i64) -> Tx {
     let mut tx = store.db().begin().await.unwrap();
     tx.execute("SELECT pg_advisory_xact_lock($1)", args![lock]).await.unwrap();
     tx
 }
 
 /// Waits until a query counts so many.
-async fn counted(store: &Store, sql: &str, least: i64) {
+pub async fn counted(store: &Store, sql: &str, least: i64) {
     let mut pace = tokio::time::interval(Duration::from_millis(10));
     let seen = async {
         loop {

@@ -20,6 +20,7 @@ mod sealing;
 mod secrets;
 mod servers;
 mod sharding;
+mod together;
 mod trees;
 mod triggers;
 mod unlocked;

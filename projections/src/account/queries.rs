@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::holder::Holder;
 use crate::{
     Page, PageRequest, ProjectionError,
-    common::{self, Change, Opened, Validity, change_of, opened_of, opt_uint, validity_of},
+    common::{self, Change, Opened, Validity, change_of, opened_of, validity_of},
     cursor::List,
     words::{self, Named},
 };
@@ -121,7 +121,7 @@ pub async fn list(
     }
     select.and_some("opened_position < {}", after);
     let (sql, args) = select.page("opened_position DESC", limit);
-    let rows = db.fetch_all(&sql, args).await?;
+    let rows = db.fetch_together(&sql, args).await?;
     let items = common::read(&rows, TABLE, |row| record_of(row, definitions))?;
     Ok(Page::cut(items, limit, List::Account, |item| item.opened.position))
 }
@@ -163,7 +163,7 @@ fn record_of(row: &Row, definitions: &Definitions) -> Result<AccountRecord, Stor
     let register: Slug = row.parse("register")?;
     let status = row.text("status")?;
     let changed = change_of(row)?;
-    let former = match (opt_uint(row, "former_version")?, row.opt_time("former_at")?) {
+    let former = match (row.opt_uint("former_version")?, row.opt_time("former_at")?) {
         (Some(version), Some(recorded_at)) => Some(Former { version, recorded_at }),
         (None, None) => None,
         _ => {
@@ -187,5 +187,5 @@ fn record_of(row: &Row, definitions: &Definitions) -> Result<AccountRecord, Stor
 }
 
 fn roles_of(row: &Row) -> Result<Vec<String>, StoreError> {
-    serde_json::from_str(&row.text("roles")?).map_err(|why| StoreError::corrupt("query", "roles", "", why))
+    serde_json::from_str(row.str("roles")?).map_err(|why| StoreError::corrupt("query", "roles", "", why))
 }

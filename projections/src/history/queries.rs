@@ -12,13 +12,7 @@ use proofs::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{
-    Page, PageRequest, ProjectionError,
-    common::{self, opt_uint},
-    cursor::List,
-    select::Select,
-    words,
-};
+use crate::{Page, PageRequest, ProjectionError, common, cursor::List, select::Select, words};
 
 const TABLE: &str = "history_step";
 const SELECT: &str = "SELECT record, version, register, position, leaf_index, type, status_before, status_after, recorded_at, \
@@ -123,7 +117,7 @@ fn step_of(row: &Row, definitions: &Definitions) -> Result<Step, StoreError> {
         recorded_at: row.time("recorded_at")?,
         effective_at: row.time("effective_at")?,
         issuer: row.parse("issuer")?,
-        corrects: opt_uint(row, "corrects")?,
+        corrects: row.opt_uint("corrects")?,
         reason: row.opt_text("reason")?,
         basis,
         register,

@@ -156,7 +156,7 @@ fn offer_of(row: &Row) -> Result<Offer, StoreError> {
             record: row.uuid("cause_record")?,
             version: row.uint("cause_version")?,
         },
-        expires_on: common::opt_parse(row, "expires_on")?,
+        expires_on: row.opt_parse("expires_on")?,
         version: row.uint("version")?,
         opened: opened_of(row)?,
         changed_position: row.uint("changed_position")?,

@@ -12,7 +12,7 @@ use crate::{
     Page, PageRequest, ProjectionError,
     common::{self, Change, Opened, Validity, change_of, opened_of, validity_of},
     cursor::List,
-    select::Select,
+    select::{Select, live},
     words::{self, Named},
 };
 
@@ -119,13 +119,13 @@ pub async fn by_number(
     register: &Slug,
     number: &str,
 ) -> Result<Option<NumberHit>, ProjectionError> {
-    let mut select = Select::live("SELECT record FROM view_number", "view");
-    select.and("register = {}", register).and("number = {}", number);
+    let mut select = Select::live(SELECT, "view");
+    let holder = live("SELECT record FROM view_number", "view");
+    select.and_pair(&format!("record = ({holder} AND register = {{}} AND number = {{}})"), register, number);
     let (sql, args) = select.end("");
-    let Some(row) = db.fetch_optional(&sql, args).await? else { return Ok(None) };
-    // Rows of one build are read twice: between the two the record can only have gone on.
-    let found = record(db, definitions, row.uuid("record")?).await?;
-    Ok(found.map(|record| NumberHit { current: record.number.as_deref() == Some(number), record }))
+    let rows = db.fetch_together(&sql, args).await?;
+    let record = common::read(&rows, TABLE, |row| record_of(row, definitions))?.pop();
+    Ok(record.map(|record| NumberHit { current: record.number.as_deref() == Some(number), record }))
 }
 
 fn record_of(row: &Row, definitions: &Definitions) -> Result<ViewRecord, StoreError> {

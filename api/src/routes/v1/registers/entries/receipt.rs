@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use eventstore::ProvedEntry;
 use proofs::receipt::Receipt;
 use proofs::slug::Slug;
 use serde::Serialize;
@@ -47,14 +48,19 @@ impl From<Receipt> for ReceiptDocument {
     }
 }
 
-/// The whole receipt of an entry, for those who may see all of it. One that no published checkpoint covers yet has none for now.
-pub async fn whole(state: &AppState, register: &Slug, index: u64) -> Result<Option<Receipt>, Problem> {
-    let receipt = state.store().receipt(register, index).await?;
-    if receipt.is_none() && state.store().witnessed() {
+/// An entry that is proved, for its receipt. One that no published checkpoint covers yet has none for now.
+async fn proved(state: &AppState, register: &Slug, index: u64) -> Result<Option<ProvedEntry>, Problem> {
+    let proved = state.store().proved(register, index).await?;
+    if proved.is_none() && state.store().witnessed() {
         let exists = state.store().entry(register, index).await?.is_some();
         return if exists { Err(Problem::not_published()) } else { Ok(None) };
     }
-    Ok(receipt)
+    Ok(proved)
+}
+
+/// The whole receipt of an entry, for those who may see all of it.
+pub async fn whole(state: &AppState, register: &Slug, index: u64) -> Result<Option<Receipt>, Problem> {
+    Ok(proved(state, register, index).await?.map(ProvedEntry::receipt).transpose()?)
 }
 
 /// The same, as it is answered.
@@ -83,20 +89,21 @@ pub async fn get_receipt(
 ) -> Result<Response, Problem> {
     let (knowledge, in_force) = state.register(&register).await?;
     let register = &in_force.definition.slug;
-    let mut receipt = read(&state, register, index).await?.ok_or_else(Problem::not_found)?;
+    let mut proved = proved(&state, register, index).await?.ok_or_else(Problem::not_found)?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.trim_start().starts_with("text/plain") {
-        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], receipt.proof).into_response());
+        let proof = ReceiptDocument::from(proved.receipt()?).proof;
+        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], proof).into_response());
     }
     let reader = AppState::reader(caller.as_ref(), &in_force);
-    let entry = state.store().entry(register, index).await?;
-    let entries: Vec<_> = entry.into_iter().collect();
-    let seen = visible::bodies(&state, &knowledge, reader, &entries).await?;
+    let entry = std::slice::from_ref(&proved.entry);
+    let seen = visible::bodies(&state, &knowledge, reader, entry).await?;
     if !seen.first().copied().unwrap_or_default() {
-        (receipt.body, receipt.salt) = (None, None);
-    } else if receipt.body.is_some() {
+        (proved.entry.body, proved.entry.salt) = (None, None);
+    } else if proved.entry.body.is_some() {
         let look = Look::new(caller.as_ref(), &purpose, Endpoint::Receipt);
-        look.entries(&state, &knowledge, entries.iter()).await?;
+        look.entries(&state, &knowledge, entry.iter()).await?;
     }
+    let receipt = ReceiptDocument::from(proved.receipt()?);
     Ok(axum::Json(receipt).into_response())
 }
