@@ -76,17 +76,23 @@ impl TryFrom<i64> for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (date, time) = (self.datetime().date(), self.datetime().time());
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            date.year(),
-            date.month(),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            time.nanosecond() / 1_000_000
-        )
+        // Years are 0 to 9999, so that all have their digits. Written as one piece: a writer of JSON looks at each.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (digits, mut number) in [
+            (0..4, date.year().unsigned_abs()),
+            (5..7, date.month()),
+            (8..10, date.day()),
+            (11..13, time.hour()),
+            (14..16, time.minute()),
+            (17..19, time.second()),
+            (20..23, time.nanosecond() / 1_000_000),
+        ] {
+            for digit in text[digits].iter_mut().rev() {
+                *digit += u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

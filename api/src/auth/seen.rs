@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use proofs::hash::{Hash, sha256};
+use proofs::hash::Hash;
 use proofs::time::Timestamp;
 
 use super::claims::Claims;
@@ -20,20 +20,20 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What a token says, if the very same was checked within the last minute.
-    pub(super) fn recall(&self, token: &str, now: Timestamp) -> Option<Claims> {
+    /// What a token says, by its SHA-256, if the very same was checked within the last minute.
+    pub(super) fn recall(&self, token: &Hash, now: Timestamp) -> Option<Claims> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let (checked, claims) = tokens.get(&sha256(token.as_bytes()))?;
+        let (checked, claims) = tokens.get(token)?;
         is_recent(*checked, now).then(|| claims.clone())
     }
 
-    pub(super) fn note(&self, token: &str, now: Timestamp, claims: &Claims) {
+    pub(super) fn note(&self, token: Hash, now: Timestamp, claims: &Claims) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() >= TOKENS_MAX {
             tokens.retain(|_, (checked, _)| is_recent(*checked, now));
         }
         if tokens.len() < TOKENS_MAX {
-            tokens.insert(sha256(token.as_bytes()), (now, claims.clone()));
+            tokens.insert(token, (now, claims.clone()));
         }
     }
 }
@@ -46,6 +46,7 @@ fn is_recent(checked: Timestamp, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proofs::hash::sha256;
     use serde_json::json;
 
     fn claims(sub: &str) -> Claims {
@@ -57,9 +58,9 @@ mod tests {
     #[test]
     fn only_the_very_same_token_is_recalled_and_only_for_a_minute() {
         let (seen, now) = (Seen::default(), Timestamp::from_millis(1_000_000));
-        seen.note("a.b.c", now, &claims("one"));
+        seen.note(sha256(b"a.b.c"), now, &claims("one"));
         let recalled = |token: &str, millis: i64| {
-            seen.recall(token, Timestamp::from_millis(millis)).map(|claims| claims.sub)
+            seen.recall(&sha256(token.as_bytes()), Timestamp::from_millis(millis)).map(|claims| claims.sub)
         };
         assert_eq!(recalled("a.b.c", 1_059_999), Some("one".to_owned()));
         assert_eq!(recalled("a.b.c", 1_060_000), None);
@@ -71,12 +72,12 @@ mod tests {
     fn it_is_bounded() {
         let (seen, now) = (Seen::default(), Timestamp::from_millis(0));
         for n in 0..TOKENS_MAX + 10 {
-            seen.note(&n.to_string(), now, &claims("one"));
+            seen.note(sha256(n.to_string().as_bytes()), now, &claims("one"));
         }
         assert_eq!(seen.tokens.lock().unwrap().len(), TOKENS_MAX);
         let later = Timestamp::from_millis(MILLIS);
-        seen.note("later", later, &claims("two"));
+        seen.note(sha256(b"later"), later, &claims("two"));
         assert_eq!(seen.tokens.lock().unwrap().len(), 1);
-        assert!(seen.recall("later", later).is_some());
+        assert!(seen.recall(&sha256(b"later"), later).is_some());
     }
 }

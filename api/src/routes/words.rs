@@ -27,6 +27,12 @@ impl From<&domain::definition::Title> for Title {
     }
 }
 
+impl From<domain::definition::Title> for Title {
+    fn from(domain::definition::Title { ru, en }: domain::definition::Title) -> Self {
+        Self { ru, en }
+    }
+}
+
 /// That the body of an entry is withheld, and by which order. It is no secret: the order is an entry of the same record, whose
 /// statement anyone may read.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -88,11 +94,11 @@ pub struct Changed {
 
 impl Changed {
     /// With the words for it.
-    pub fn of(change: &projections::Change, named: &projections::Named) -> Self {
+    pub fn of(change: projections::Change, title: definition::Title) -> Self {
         Self {
-            entry_type: change.entry_type.to_string(),
-            title: (&named.change).into(),
-            issuer: change.issuer.to_string(),
+            entry_type: change.entry_type.into(),
+            title: title.into(),
+            issuer: change.issuer.into(),
             recorded_at: change.recorded_at,
             effective_at: change.effective_at,
             position: change.position,

@@ -172,7 +172,10 @@ impl Db {
                 Ok(rows.into_iter().map(Row::from).collect())
             }
             Inner::Postgres { ready, .. } => {
-                let rows = read(ready, sql, args, |connection, query| connection.fetch_all(query)).await?;
+                let (sql, parameters) = expand(sql, args)?;
+                let lent = ready.lend().await?;
+                let rows = ask(lent, &sql, parameters, |connection, query| connection.fetch_all(query));
+                let rows = rows.await?;
                 Ok(rows.into_iter().map(Row::from).collect())
             }
         }
@@ -183,7 +186,9 @@ impl Db {
     pub async fn fetch_together(&self, sql: &str, args: Vec<Arg>) -> Result<Vec<Row>, StoreError> {
         match &self.0 {
             Inner::Postgres { ready, together } if is_joined(&args) => {
-                together.fetch_all(ready, sql, args).await
+                // Boxed, as a turn is: those who read this way do much besides.
+                let rows: BoxFuture<'_, _> = Box::pin(together.fetch_all(ready, sql, args));
+                rows.await
             }
             Inner::Postgres { .. } | Inner::Sqlite { .. } => self.fetch_all(sql, args).await,
         }
@@ -197,8 +202,10 @@ impl Db {
                 Ok(row.map(Row::from))
             }
             Inner::Postgres { ready, .. } => {
-                let row =
-                    read(ready, sql, args, |connection, query| connection.fetch_optional(query)).await?;
+                let (sql, parameters) = expand(sql, args)?;
+                let lent = ready.lend().await?;
+                let row = ask(lent, &sql, parameters, |connection, query| connection.fetch_optional(query));
+                let row = row.await?;
                 Ok(row.map(Row::from))
             }
         }
@@ -372,17 +379,6 @@ type Asked = Query<'static, Postgres, PgArguments>;
 /// Whether a query with these parameters can be asked together with others.
 fn is_joined(args: &[Arg]) -> bool {
     !args.is_empty() && args.iter().all(|arg| !matches!(arg, Arg::Rows(_)))
-}
-
-async fn read<T>(
-    ready: &Ready,
-    sql: &str,
-    args: Vec<Arg>,
-    how: impl for<'c> Fn(&'c mut PgConnection, Asked) -> BoxFuture<'c, sqlx::Result<T>>,
-) -> Result<T, StoreError> {
-    let (sql, parameters) = expand(sql, args)?;
-    let lent = ready.lend().await?;
-    Ok(ask(lent, &sql, parameters, how).await?)
 }
 
 /// Reads on a connection that is lent, and again on another when that one turns out to be gone or silent.

@@ -1,11 +1,11 @@
 //! Tiles, bundles, proofs, checkpoints and receipts, verified by `proofs`, which shares nothing with how they were made here.
 
-use eventstore::{Store, args};
+use eventstore::{Options, Store, args};
 use proofs::checkpoint::{self, Checkpoint};
 use proofs::hash::{Hash, leaf_hash, sha256};
 use proofs::leaf::Leaf;
 use proofs::merkle::{self, Frontier, verify_consistency, verify_inclusion};
-use proofs::note::NoteSigner;
+use proofs::note::{NoteSigner, SignedNote};
 use proofs::slug::Slug;
 use proofs::tile::{self, TileLevel, tile_decode, tile_encode, tile_root};
 
@@ -15,6 +15,7 @@ on_both_stores!(
     tiles_and_proofs_verify_at_every_size,
     a_second_level_fills,
     receipts_verify_offline,
+    a_receipt_is_under_what_is_published,
     an_empty_log_has_a_checkpoint,
 );
 
@@ -61,10 +62,25 @@ async fn check_proofs(store: &Store, register: &Slug, hashes: &[Hash], roots: &[
         let path = store.inclusion(register, old - 1, *old).await.unwrap().unwrap();
         verify_inclusion(&hashes[usize::try_from(old - 1).unwrap()], old - 1, *old, &path, old_root).unwrap();
     }
+    for index in (0..size).filter(|index| index % 97 == 0 || index % 256 == 255 || index + 1 == size) {
+        check_receipt(store, register, index, (size, &root)).await;
+    }
     assert_eq!(store.inclusion(register, size, size).await.unwrap(), None);
     assert_eq!(store.inclusion(register, 0, size + 1).await.unwrap(), None);
     assert_eq!(store.consistency(register, 1, size + 1).await.unwrap(), None);
     assert_eq!(store.inclusion(&slug("unknown"), 0, 1).await.unwrap(), None);
+}
+
+/// What a receipt says leads from its leaf to this root.
+async fn check_receipt(store: &Store, register: &Slug, index: u64, (size, root): (u64, &Hash)) {
+    let receipt = store.receipt(register, index).await.unwrap().expect("it is covered");
+    assert_eq!((receipt.index, receipt.proof.index), (index, index));
+    let entry = store.entry(register, index).await.unwrap().unwrap();
+    assert_eq!(receipt.leaf, entry.leaf().to_bytes());
+    verify_inclusion(&leaf_hash(&receipt.leaf), index, size, &receipt.proof.path, root).unwrap();
+    let note = SignedNote::parse(&receipt.proof.checkpoint).unwrap();
+    let checkpoint = Checkpoint::parse(note.text()).unwrap();
+    assert_eq!((checkpoint.size, checkpoint.root), (size, *root));
 }
 
 /// Every tile and bundle of the tree, full and at other widths, against the leaves.
@@ -113,10 +129,18 @@ async fn a_second_level_fills(fixture: &Fixture) {
     plant(&store, &register, &hashes).await;
     let old_root = merkle::root(&hashes);
 
-    let appended = store.submit(fixture.many("licences", 1, 5)).await.unwrap();
-    assert_eq!((appended[0].position, appended[0].index), (256, BEFORE));
-    let entries = store.read_after(255, 10).await.unwrap();
-    hashes.extend(entries.iter().map(|entry| entry.leaf().hash()));
+    // A whole tile of the second level, one leaf more, and a few.
+    for (first, count) in [(1_u64, 1), (2, 1), (3, 3)] {
+        let appended = store.submit(fixture.many("licences", first.into(), count)).await.unwrap();
+        let (position, index) = (appended[0].position, appended[0].index);
+        assert_eq!((position, index), (255 + first, BEFORE + first - 1));
+        let entries = store.read_after(position - 1, 10).await.unwrap();
+        hashes.extend(entries.iter().map(|entry| entry.leaf().hash()));
+        let (size, root) = (hashes.len() as u64, merkle::root(&hashes));
+        for index in BEFORE..size {
+            check_receipt(&store, &register, index, (size, &root)).await;
+        }
+    }
     let head = store.log(&register).await.unwrap().unwrap();
     assert_eq!((head.size, head.root), (BEFORE + 5, merkle::root(&hashes)));
     let top = store.tile(&register, 1, 0, 256).await.unwrap().unwrap();
@@ -190,6 +214,25 @@ async fn receipts_verify_offline(fixture: &Fixture) {
     }
     assert!(store.receipt(&register, 300).await.unwrap().is_none());
     assert!(store.receipt(&slug("unknown"), 0).await.unwrap().is_none());
+    store.close().await;
+}
+
+/// Where only what is published is shown, a receipt is under that, however far the log has gone since.
+async fn a_receipt_is_under_what_is_published(fixture: &Fixture) {
+    let store = fixture.with_logs(&["licences"]).await;
+    store.close().await;
+    let store = Store::open(Options { witnessed: true, ..fixture.options() }).await.unwrap();
+    let register = slug("licences");
+    for (first, count) in [(1, 200), (1_001, 56), (2_001, 1), (3_001, 255)] {
+        store.submit(fixture.many("licences", first, count)).await.unwrap();
+        let shown = store.log(&register).await.unwrap().unwrap();
+        store.publish(&register, &SignedNote::parse(&shown.checkpoint).unwrap(), 1).await.unwrap();
+        store.submit(fixture.many("licences", first + 500, 3)).await.unwrap();
+        for index in [0, shown.size / 2, shown.size - 1] {
+            check_receipt(&store, &register, index, (shown.size, &shown.root)).await;
+        }
+        assert!(store.receipt(&register, shown.size).await.unwrap().is_none());
+    }
     store.close().await;
 }
 

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::past::Asked;
-use crate::accesses::{Disclosure, Endpoint, Purpose, disclose};
+use crate::accesses::{Disclosure, Endpoint, Looker, Purpose, disclose};
 use crate::http::acting::OnBehalfOf;
 use crate::http::extract::Query;
 use crate::http::wait::WaitFor;
@@ -62,16 +62,16 @@ pub struct AccountRecordItem {
 impl From<account::AccountRecord> for AccountRecordItem {
     fn from(record: account::AccountRecord) -> Self {
         Self {
-            changed: Changed::of(&record.changed, &record.named),
+            changed: Changed::of(record.changed, record.named.change),
             record: record.record,
-            register: record.register.to_string(),
-            register_title: (&record.named.register).into(),
+            register: record.register.into(),
+            register_title: record.named.register.into(),
             group: record.named.group.map(domain::definition::Group::as_str),
-            department: record.named.department.as_ref().map(ToString::to_string),
+            department: record.named.department.map(String::from),
             roles: record.roles,
             number: record.number,
             status: record.status,
-            status_title: (&record.named.status).into(),
+            status_title: record.named.status.into(),
             in_force: record.named.in_force,
             valid_from: record.validity.from,
             valid_until: record.validity.until,
@@ -134,6 +134,10 @@ pub async fn read(
 
 /// What a page of someone's records shows of them.
 pub fn shown(acting: &Acting, items: &[AccountRecordItem]) -> Result<Vec<Disclosure>, Problem> {
+    // To read one's own account is no access.
+    if Looker::from(acting) == Looker::Free {
+        return Ok(Vec::new());
+    }
     let of = |item: &AccountRecordItem| {
         let register = item.register.parse().map_err(|error| Problem::internal(&error))?;
         Ok(Disclosure::new(&register, item.record, acting.person().into_iter().collect()))

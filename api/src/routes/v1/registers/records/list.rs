@@ -50,12 +50,12 @@ pub struct RecordItem {
 impl From<view::ViewRecord> for RecordItem {
     fn from(record: view::ViewRecord) -> Self {
         Self {
-            changed: Changed::of(&record.changed, &record.named),
+            changed: Changed::of(record.changed, record.named.change),
             record: record.record,
-            register: record.register.to_string(),
+            register: record.register.into(),
             number: record.number,
             status: record.status,
-            status_title: (&record.named.status).into(),
+            status_title: record.named.status.into(),
             in_force: record.named.in_force,
             valid_from: record.validity.from,
             valid_until: record.validity.until,
