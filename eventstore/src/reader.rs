@@ -11,7 +11,7 @@ use crate::args;
 use crate::error::StoreError;
 use crate::model::StoredEntry;
 use crate::shards;
-use crate::sql::{Col, Db, Row, RowSet, rows};
+use crate::sql::{Col, Db, Row, RowSet, few_rows, rows};
 use crate::store::Store;
 
 /// Entries of one read at most: at 2 KiB each, 10 MB.
@@ -191,7 +191,7 @@ impl Store {
         let sql = format!(
             "SELECT {COLUMNS} FROM {} AS r CROSS JOIN entry e WHERE e.shard {} AND e.record = r.id
              AND +e.position <= $2 ORDER BY e.record, e.version",
-            rows(self.db().dialect(), "$1", &[("id", Col::Blob)]),
+            few_rows(self.db().dialect(), "$1", &[("id", Col::Blob)]),
             shards::any(self.db().dialect())
         );
         let entries = read_all(&self.db().fetch_all(&sql, args![wanted, position]).await?)?;

@@ -12,7 +12,7 @@ use proofs::tile::{self, LEVEL_MAX, TILE_HEIGHT, TILE_WIDTH};
 
 use crate::args;
 use crate::error::StoreError;
-use crate::sql::{Col, Dialect, Row, RowSet, rows};
+use crate::sql::{Col, Dialect, Row, RowSet, few_rows};
 use crate::store::Store;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
@@ -160,7 +160,7 @@ impl Store {
         let sql = format!(
             "SELECT r.level, r.tile_index, {} FROM log l LEFT JOIN {} AS r ON 1 = 1 WHERE l.register = $1 AND l.size >= $3",
             hashes(dialect),
-            rows(dialect, "$2", &columns)
+            few_rows(dialect, "$2", &columns)
         );
         let found = self.db().fetch_all(&sql, args![register, wanted, size]).await?;
         if found.is_empty() {

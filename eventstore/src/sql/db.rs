@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Postgres, Row as _, Sqlite,
-    SqliteConnection, SqlitePool, Transaction,
+    AssertSqlSafe, Connection as _, Executor as _, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
 };
 
-use super::patience::{BEGIN, Place, READ, WRITE, impatient, within};
-use super::ready::{Lent, Ready, WAIT};
-use super::rows::{Parameter, expand};
+use super::ask::{ask, postgres_query};
+use super::patience::{BEGIN, Place, WRITE, impatient, within};
+use super::ready::{Ready, WAIT};
+use super::rows::expand;
 use super::together::Together;
 use super::{Arg, Dialect, Row, Target, migrations};
 use crate::error::{StoreError, Trouble};
@@ -373,31 +374,9 @@ impl Tx {
     }
 }
 
-/// A query for PostgreSQL, with its parameters.
-type Asked = Query<'static, Postgres, PgArguments>;
-
 /// Whether a query with these parameters can be asked together with others.
 fn is_joined(args: &[Arg]) -> bool {
     !args.is_empty() && args.iter().all(|arg| !matches!(arg, Arg::Rows(_)))
-}
-
-/// Reads on a connection that is lent, and again on another when that one turns out to be gone or silent.
-pub(super) async fn ask<T>(
-    mut lent: Lent,
-    sql: &str,
-    parameters: Vec<Parameter>,
-    how: impl for<'c> Fn(&'c mut PgConnection, Asked) -> BoxFuture<'c, sqlx::Result<T>>,
-) -> Result<T, sqlx::Error> {
-    loop {
-        let (limit, query) = (lent.limit(READ), postgres_query(sql.to_owned(), parameters.clone()));
-        match within(limit, how(lent.connection(), query)).await {
-            Ok(answer) => {
-                lent.keep();
-                return Ok(answer);
-            }
-            Err(error) => lent = lent.after(error).await?,
-        }
-    }
 }
 
 /// An error of what commits: its outcome is unknown, unless the server itself refused.
@@ -465,21 +444,6 @@ fn sqlite_query(sql: &str, args: Vec<Arg>) -> Query<'_, Sqlite, SqliteArguments>
             Arg::Blob(value) => query.bind(value),
             Arg::OptBlob(value) => query.bind(value),
             Arg::Rows(rows) => query.bind(rows.json()),
-        };
-    }
-    query
-}
-
-fn postgres_query(sql: String, parameters: Vec<Parameter>) -> Asked {
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for parameter in parameters {
-        query = match parameter {
-            Parameter::Int(value) => query.bind(value),
-            Parameter::Text(value) => query.bind(value),
-            Parameter::Blob(value) => query.bind(value),
-            Parameter::Ints(values) => query.bind(values),
-            Parameter::Texts(values) => query.bind(values),
-            Parameter::Blobs(values) => query.bind(values),
         };
     }
     query

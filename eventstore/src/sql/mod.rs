@@ -4,6 +4,7 @@
 //! blobs; sets travel as one parameter (see [`rows`]). SQL that is not the same on both asks [`Db::dialect`].
 //! In sums and other integer expressions write `CAST(… AS BIGINT)`: PostgreSQL widens them otherwise.
 
+mod ask;
 mod db;
 mod migrations;
 mod patience;
@@ -16,7 +17,7 @@ pub use db::{Db, Tx};
 pub(crate) use db::{Inner as DbInner, TxInner, unless_refused};
 pub(crate) use patience::{Place, WRITE, within};
 pub use row::Row;
-pub use rows::{Col, RowSet, rows};
+pub use rows::{Col, RowSet, few_rows, rows};
 
 use std::path::PathBuf;
 

@@ -55,6 +55,21 @@ impl Col {
 /// SQLite reads a JSON text. PostgreSQL gets an array for each column, which costs it half: `$1#0i` stands for the first, of integers,
 /// until the statement is run.
 pub fn rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> String {
+    from(dialect, columns, parameter, &|array| array)
+}
+
+/// The same for few rows, as one reader asks for: PostgreSQL is not told how many they are. What it knows it plans for each time,
+/// and with a few rows that takes longer than to find them; it keeps the plan for any number.
+pub fn few_rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> String {
+    from(dialect, columns, parameter, &|array| format!("(SELECT {array})"))
+}
+
+fn from(
+    dialect: Dialect,
+    columns: &[(&str, Col)],
+    parameter: &str,
+    array: &dyn Fn(String) -> String,
+) -> String {
     let list = |part: &dyn Fn(usize, &str, Col) -> String| {
         let parts = columns.iter().enumerate().map(|(at, (name, column))| part(at, name, *column));
         parts.collect::<Vec<_>>().join(", ")
@@ -68,7 +83,7 @@ pub fn rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> Strin
             format!("(SELECT {values} FROM json_each({parameter}))")
         }
         Dialect::Postgres => {
-            let arrays = list(&|at, _, column| format!("{parameter}#{at}{}", column.letter()));
+            let arrays = list(&|at, _, column| array(format!("{parameter}#{at}{}", column.letter())));
             let names = list(&|_, name, _| name.to_owned());
             format!("(SELECT * FROM UNNEST({arrays}) AS u ({names}))")
         }
@@ -367,6 +382,13 @@ mod tests {
         assert_eq!(parameters, expected);
         let (_, none) = expand(&from, args![0_i64, RowSet::new()]).unwrap();
         assert_eq!(none.len(), 4);
+    }
+
+    #[test]
+    fn few_rows_have_one_plan() {
+        let (text, _) =
+            expand(&few_rows(Dialect::Postgres, "$1", &COLUMNS[..1]), args![RowSet::new()]).unwrap();
+        assert_eq!(text, "(SELECT * FROM UNNEST((SELECT $1::bigint[])) AS u (n))");
     }
 
     #[test]

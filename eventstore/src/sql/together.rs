@@ -14,7 +14,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Executor as _, Row as _};
 use tokio::sync::oneshot;
 
-use super::db::ask;
+use super::ask::ask;
 use super::patience::READ;
 use super::ready::{Lent, Ready, WAIT};
 use super::rows::{Col, Parameter, each};
@@ -227,8 +227,11 @@ fn joint(sql: &str, readers: &[Waiting]) -> Option<(String, Vec<Parameter>)> {
     });
     shape.push_str(rest);
     let asked = asked.trim_end_matches(", ");
+    // The offset keeps the shape a question of its own for each reader, whose parameters are looked up in indexes: it is not
+    // planned as a join, which may read a table whole.
     let sql = format!(
-        "SELECT q.reader, t.* FROM UNNEST({asked}) WITH ORDINALITY AS q ({named}reader) CROSS JOIN LATERAL ({shape}) AS t"
+        "SELECT q.reader, t.* FROM UNNEST({asked}) WITH ORDINALITY AS q ({named}reader) \
+         CROSS JOIN LATERAL ({shape} OFFSET 0) AS t"
     );
     known.then_some((sql, arrays))
 }
@@ -262,7 +265,7 @@ mod tests {
         assert_eq!(
             sql,
             "SELECT q.reader, t.* FROM UNNEST((SELECT $1::bigint[]), (SELECT $2::text[])) WITH ORDINALITY AS q (p1, p2, reader) \
-             CROSS JOIN LATERAL (SELECT a FROM t WHERE b = q.p2 AND c < q.p1 ORDER BY a LIMIT q.p1) AS t"
+             CROSS JOIN LATERAL (SELECT a FROM t WHERE b = q.p2 AND c < q.p1 ORDER BY a LIMIT q.p1 OFFSET 0) AS t"
         );
         let texts = vec![Some("x".to_owned()), Some("y".to_owned())];
         assert_eq!(parameters, [Parameter::Ints(vec![Some(5), None]), Parameter::Texts(texts)]);

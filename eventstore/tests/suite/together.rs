@@ -19,7 +19,14 @@ async fn each_reader_has_its_own_rows(fixture: &Fixture) {
     let sql = "SELECT leaf_index, record FROM entry WHERE register = $1 AND leaf_index < $2
         ORDER BY leaf_index DESC LIMIT $3";
     // Pages of many lengths, of two registers and of one that is not there; more readers than one statement answers.
-    let asked = |n: i64| args![["licences", "permits", "unknown"][n as usize % 3], n % 70, n % 5 + 1];
+    let asked = |n: u64| {
+        let register = match n % 3 {
+            0 => "licences",
+            1 => "permits",
+            _ => "unknown",
+        };
+        args![register, n % 70, n % 5 + 1]
+    };
     let together = join_all((0..200).map(|n| store.db().fetch_together(sql, asked(n)))).await;
     let read = |row: &Row| (row.uint("leaf_index").unwrap(), row.uuid("record").unwrap());
     for (n, rows) in (0..).zip(together) {

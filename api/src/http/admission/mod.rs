@@ -48,7 +48,8 @@ const PROBES: Room = Room { at_once: 4, waiting_max: 16, patience: PATIENCE };
 /// How much is done at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Requests that read. They share 8 connections to the database: more would wait there, where clients do not take turns.
+    /// Requests that read. They share 8 connections to the database, and statements on those: more would wait there, where clients
+    /// do not take turns.
     pub reads: usize,
     /// Requests that write: a batch has as many entries as wait for it, so that many at once are cheap.
     pub writes: usize,
