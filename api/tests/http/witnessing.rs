@@ -315,9 +315,9 @@ async fn a_witness_that_lies_is_not_counted() {
         let publisher = Publisher::start(&world.store, &ours).unwrap();
         published(&world, "permits", 0, &peers, TWO_OF_THREE).await;
         assert_eq!(served(&world, "permits", &peers).await, (0, vec![2, 3]));
-        assert!(
-            ours.answers().keys().any(|(witness, answer)| witness == "w1" && *answer == "false-cosignature")
-        );
+        // Two answers were enough: the third may come later.
+        let lied = |(witness, answer): &(String, &str)| witness == "w1" && *answer == "false-cosignature";
+        until(async || ours.answers().keys().any(lied)).await;
         publisher.stop().await;
         world.end().await;
     }
