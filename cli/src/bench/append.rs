@@ -182,6 +182,7 @@ pub async fn measure<D: Door>(
     let second = run(pool(context, bench, case, "second", second).await?, Until::Time(warm_up)).await?;
     let count = wanted(second.rate(), context.seconds, smallest);
     let lanes = pool(context, bench, case, "measured", count).await?;
+    bench.analyse().await?;
     let before = bench.gauges().await?;
     let driven = run(lanes, Until::Time(context.seconds)).await?;
     let after = bench.gauges().await?;

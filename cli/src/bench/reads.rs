@@ -66,6 +66,7 @@ impl Filled {
                 blocking(move || generator.numbered("read", first, count, (&register, &people))).await?;
             fill(&door, made).await?;
         }
+        bench.analyse().await?;
         Ok(Self { bench, register, people, entries })
     }
 
@@ -77,6 +78,7 @@ impl Filled {
             let caught_up = server.projections.wait_for(projector.name(), position, PATIENCE).await;
             caught_up.map_err(|error| Failure::because("a projection", &error))?;
         }
+        self.bench.analyse().await?;
         Ok(server)
     }
 

@@ -159,6 +159,16 @@ impl Bench {
         Ok(Self { opened, registers, database, postgres, directory })
     }
 
+    /// Has PostgreSQL look at its tables, now that something is in them, as it does by itself within a minute: until then it plans for
+    /// tables that are empty.
+    pub async fn analyse(&self) -> Result<(), Failure> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let failed = |error: sqlx::Error| Failure::because("the statistics of tables", &error);
+        let mut connection = PgConnection::connect_with(&database.options).await.map_err(failed)?;
+        connection.execute("ANALYZE").await.map_err(failed)?;
+        connection.close().await.map_err(failed)
+    }
+
     /// What is read before and after.
     pub async fn gauges(&self) -> Result<Gauges, Failure> {
         let wal_bytes = match &self.database {
