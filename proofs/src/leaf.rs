@@ -1,5 +1,7 @@
 //! Leaves: what the log holds, and hashes.
 
+use std::fmt::Write as _;
+
 use serde::Deserialize;
 
 use crate::hash::{Hash, leaf_hash};
@@ -44,8 +46,11 @@ pub enum LeafError {
 impl Leaf {
     /// The leaf's bytes, in canonical form. Neither member needs an escape, so the order is all there is to it.
     pub fn to_bytes(&self) -> Vec<u8> {
-        format!(r#"{{"recorded_at":"{}","statement":"{}"}}"#, self.recorded_at, self.statement.as_str())
-            .into_bytes()
+        let statement = self.statement.as_str();
+        let mut text = String::with_capacity(FRAME_BYTES + statement.len());
+        // Writing to a String cannot fail.
+        let _ = write!(text, r#"{{"recorded_at":"{}","statement":"{statement}"}}"#, self.recorded_at);
+        text.into_bytes()
     }
 
     /// Reads a leaf. What it reads, [`Self::to_bytes`] writes again, byte for byte.

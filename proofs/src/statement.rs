@@ -1,6 +1,6 @@
 //! Statements: who says it, and of what; a JWS (RFC 7515) that the issuing department signs.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -145,7 +145,10 @@ impl Statement {
     ///
     /// A `version` of 0 or past 2^53−1 makes a statement that no one will take.
     pub fn payload(&self) -> String {
-        format!(
+        let mut text = String::with_capacity(512);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
             r#"{{"body":"{}","effective_at":"{}","issuer":"{}","record":"{}","register":"{}","type":"{}","version":{}}}"#,
             self.body,
             self.effective_at,
@@ -154,7 +157,8 @@ impl Statement {
             self.register,
             self.entry_type,
             self.version
-        )
+        );
+        text
     }
 
     /// Signs the statement with a key at hand.

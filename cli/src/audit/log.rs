@@ -181,7 +181,8 @@ pub async fn walk<T: Send + 'static>(
 ) -> Result<bool, CouldNotCheck> {
     let Some(head) = &log.head else { return Ok(false) };
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let free = Semaphore::new(cores);
+    // One for each core, and one that waits for it, so that no core waits for this task to be woken: more would only take memory.
+    let free = Semaphore::new(2 * cores);
     let mut hashing = Hashing::new(log);
     let mut paths = bundle_paths(head.checkpoint.size);
     let mut under_way = FuturesOrdered::new();
@@ -263,7 +264,6 @@ async fn bundle<T: Send + 'static>(
         let found = work(Leaves { first, bytes: leaves, bodies })?;
         Ok(Worked::Sound { hashes: made, tile, found })
     };
-    // As many at once as there are cores: more would only take memory.
     let core = free.acquire().await;
     let worked = tokio::task::spawn_blocking(worked).await;
     drop(core);
