@@ -103,6 +103,7 @@ async fn pass(
         let old = change != since;
         let mut sent = &buffer[..count];
         match weather {
+            // The delay is the fault that is made, and not a wait for something: no test goes on by it.
             Weather::Slow(by) => tokio::time::sleep(by).await,
             Weather::Reset => {
                 let _ = to.as_ref().set_zero_linger();
