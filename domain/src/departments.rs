@@ -29,7 +29,22 @@ pub struct KeyTerm {
     pub revoked_at: Option<Timestamp>,
     /// From when on somebody else may have signed with it; `None` unless that was declared. The earliest, if declared again.
     pub compromised_since: Option<Timestamp>,
+    /// The key as it was read when it was enrolled.
+    #[serde(skip)]
+    known: Known,
 }
+
+/// A key once read. Two are alike: what there is to compare, the JWK says.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known(Option<PublicKey>);
+
+impl PartialEq for Known {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Known {}
 
 impl KeyTerm {
     /// Is it in force at this moment?
@@ -45,7 +60,7 @@ impl KeyTerm {
     /// The key that signatures are checked with. Enrolment refuses a bad one, so that this answers unless the register of
     /// departments was tampered with.
     pub fn public_key(&self) -> Option<PublicKey> {
-        self.jwk.public_key().ok()
+        self.known.0.or_else(|| self.jwk.public_key().ok())
     }
 }
 
@@ -292,7 +307,14 @@ fn read<'b, T: Deserialize<'b>>(entry: &EntryView<'b>) -> Result<T, DomainError>
 fn term(entry: &EntryView<'_>, jwk: &Jwk) -> Result<KeyTerm, DomainError> {
     let key = jwk.public_key().map_err(|error| fault(entry, Fault::new("/key", error.to_string())))?;
     let (kid, jwk) = (key.kid(), key.jwk());
-    Ok(KeyTerm { kid, jwk, enrolled_at: entry.recorded_at, revoked_at: None, compromised_since: None })
+    Ok(KeyTerm {
+        kid,
+        jwk,
+        enrolled_at: entry.recorded_at,
+        revoked_at: None,
+        compromised_since: None,
+        known: Known(Some(key)),
+    })
 }
 
 fn fault(entry: &EntryView<'_>, fault: Fault) -> DomainError {

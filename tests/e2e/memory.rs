@@ -30,9 +30,9 @@ const MORE_MIB_MAX: u64 = 6;
 /// Pages that SQLite keeps for each of eight readers, 2 MiB each: how many of them have read by the end is chance.
 const SQLITE_CACHES_MIB: u64 = 16;
 
-/// glibc gives threads memory of their own, by how they happen to meet: ten MiB more or less on the same store. This is for what a
-/// command needs.
-const ONE_ARENA: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
+/// The allocator gives what is free back at once, and not when it comes to it, which is some MiB more or less on the same store:
+/// this is for what a command needs.
+const GIVES_BACK: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "0");
 
 /// Entries of one submission.
 const LIST: u64 = 500;
@@ -97,7 +97,7 @@ async fn grown(kind: Kind, entries: u64) -> Store {
 /// Runs a command that must succeed; gives the most memory that it had, in MiB.
 async fn peak(args: &[&str], store: &[String]) -> u64 {
     let args: Vec<&str> = args.iter().copied().chain(store.iter().map(String::as_str)).collect();
-    let output = server::run_with(&args, &[ONE_ARENA]).await;
+    let output = server::run_with(&args, &[GIVES_BACK]).await;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
     let line = said.lines().find_map(|line| line.strip_prefix("peak memory: "));
@@ -128,7 +128,7 @@ async fn peaks(kind: Kind, entries: u64) -> Vec<(&'static str, u64)> {
 /// Audits a server; what it says of its memory is in the report.
 async fn audited(store: &Store, entries: u64) -> u64 {
     let server = Server::start("serve", &store.args()).await;
-    let output = server::run_with(&["audit", "--url", &server.url, "--json"], &[ONE_ARENA]).await;
+    let output = server::run_with(&["audit", "--url", &server.url, "--json"], &[GIVES_BACK]).await;
     server.stop().await;
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let row = report["registers"].as_array().unwrap().iter().find(|row| row["register"] == REGISTER).unwrap();

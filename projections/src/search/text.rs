@@ -24,9 +24,12 @@ pub(super) struct Word {
 
 impl Word {
     fn new(letters: String) -> Self {
-        let digits = letters.chars().any(char::is_numeric);
+        let digits = letters.chars().any(is_digit);
         let mut form = if digits { alike(&letters) } else { letters };
-        if let Some((end, _)) = form.char_indices().nth(WORD_CHARS_MAX) {
+        // A letter has a byte at least.
+        if form.len() > WORD_CHARS_MAX
+            && let Some((end, _)) = form.char_indices().nth(WORD_CHARS_MAX)
+        {
             form.truncate(end);
         }
         Self { form, digits }
@@ -54,10 +57,11 @@ impl Word {
 /// The words of a text, in order.
 pub(super) fn words(text: &str) -> Vec<Word> {
     if text.chars().all(is_composed) {
-        return spelled(text.chars());
+        return spelled(text.chars().map(lower));
     }
     // NFKC would make two letters of №.
-    spelled(text.chars().map(|letter| if letter == '№' { ' ' } else { letter }).nfkc())
+    let composed = text.chars().map(|letter| if letter == '№' { ' ' } else { letter }).nfkc();
+    spelled(composed.flat_map(char::to_lowercase))
 }
 
 /// What nearly all texts are written with, and is its own NFKC whatever stands beside it; but for №, which parts words.
@@ -65,10 +69,24 @@ fn is_composed(letter: char) -> bool {
     letter.is_ascii() || matches!(letter, 'А'..='я' | 'Ё' | 'ё' | '№' | '«' | '»' | '—')
 }
 
+/// The small letter, of what is composed: the tables that Unicode has for all letters take ten times as long.
+fn lower(letter: char) -> char {
+    match letter {
+        'А'..='Я' => char::from_u32(u32::from(letter) + 0x20).unwrap_or(letter),
+        'Ё' => 'ё',
+        letter => letter.to_ascii_lowercase(),
+    }
+}
+
+fn is_digit(letter: char) -> bool {
+    letter.is_ascii_digit() || !is_composed(letter) && letter.is_numeric()
+}
+
+/// Words of text in small letters.
 fn spelled(text: impl Iterator<Item = char>) -> Vec<Word> {
     let mut words = Vec::new();
     let mut letters = String::new();
-    for letter in text.flat_map(char::to_lowercase) {
+    for letter in text {
         match letter {
             'a'..='z' | '0'..='9' | 'а'..='я' => letters.push(letter),
             'ё' => letters.push('е'),
@@ -139,12 +157,14 @@ mod tests {
         assert_eq!(forms(&"я".repeat(1_000))[0].chars().count(), WORD_CHARS_MAX);
     }
 
-    /// No two letters that are taken as they are would be others in NFKC.
+    /// No two letters that are taken as they are would be others in NFKC, and what is known of each is what Unicode says.
     #[test]
     fn what_is_composed_stays() {
         let letters: Vec<char> =
             ('\0'..='\u{2fff}').filter(|letter| is_composed(*letter) && *letter != '№').collect();
         for first in &letters {
+            assert!(first.to_lowercase().eq([lower(*first)]), "{first:?}");
+            assert_eq!(is_digit(*first), first.is_numeric(), "{first:?}");
             let pairs: String = letters.iter().flat_map(|second| [*first, *second]).collect();
             assert!(pairs.nfkc().eq(pairs.chars()), "{first:?}");
         }
