@@ -21,6 +21,10 @@ use crate::failure::Failure;
 const VERSIONS: u64 = 8;
 /// Bytes of a body besides its note.
 const FRAME_BYTES: usize = 300;
+/// The first of January 2026: no entry may have effect too long before or after now, and none depends on when it is made.
+const EPOCH_MILLIS: u64 = 1_767_225_600_000;
+/// Days on which records are made: each measurement has one of them.
+const DAYS: u64 = 300;
 /// Words of bodies: of Cyrillic letters, as bodies are, with two bytes a letter.
 const WORDS: [&str; 12] = [
     "разрешение",
@@ -88,8 +92,7 @@ impl Generator {
     /// A generator for a department, with a key that follows from the seed.
     pub fn new(seed: u64, department: Slug, body_bytes: usize) -> Self {
         let key = PrivateKey::from_seed(&Sha256::digest(format!("reestr bench {seed}")).into());
-        // The first of January 2026: no entry may have effect too long before or after now, and none depends on when it is made.
-        let effective_at = Timestamp::from_millis(1_767_225_600_000);
+        let effective_at = Timestamp::from_millis(EPOCH_MILLIS.cast_signed());
         Self { seed, key, department, body_bytes, effective_at }
     }
 
@@ -98,11 +101,13 @@ impl Generator {
         &self.key
     }
 
-    /// A record's identifier.
+    /// A record's identifier, a UUIDv7 as records have: of one label those with greater numbers are later, six in a millisecond.
     pub fn record(&self, label: &str, number: u64) -> Uuid {
-        let mut id = [0; 16];
-        self.random(label, number, 0).fill_bytes(&mut id);
-        Uuid::new_v8(id)
+        let day = self.random(label, 0, 0).random_range(0..DAYS) * 86_400_000;
+        let mut rest = [0; 10];
+        self.random(label, number, 0).fill_bytes(&mut rest);
+        let millis = EPOCH_MILLIS + day + number / 6;
+        uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
     }
 
     /// The official number of a record of the register for look-ups.
