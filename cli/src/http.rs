@@ -16,6 +16,11 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// Was anyone named?
+    pub fn is_given(&self) -> bool {
+        self.ca.is_some()
+    }
+
     /// A client that gives a request up after so long.
     pub fn client(&self, timeout: Duration) -> Result<reqwest::Client, Failure> {
         let mut builder = reqwest::Client::builder().timeout(timeout);

@@ -18,7 +18,7 @@ pub struct StepWords {
 /// The words of an entry of this type, after which the record has this status. A name that the definition does not know
 /// is told as it is written.
 pub fn step(definition: &Definition, entry_type: &str, status: &str) -> StepWords {
-    let as_written = |name: &str| Title { ru: name.to_owned(), en: name.to_owned() };
+    let as_written = |name: &str| Title { ru: name.into(), en: name.into() };
     let rule = definition.status(status);
     StepWords {
         entry_type: definition

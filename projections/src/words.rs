@@ -57,7 +57,7 @@ pub(crate) fn type_title(definition: Option<&Definition>, entry_type: &str) -> T
 }
 
 fn titled(title: Option<&Title>, code: &str) -> Title {
-    title.cloned().unwrap_or_else(|| Title { ru: code.to_owned(), en: code.to_owned() })
+    title.cloned().unwrap_or_else(|| Title { ru: code.into(), en: code.into() })
 }
 
 /// The definition of a register as of now.

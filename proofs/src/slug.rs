@@ -3,15 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
+use smol_str::SmolStr;
+
 use crate::encoding;
 
 /// Name of a register or a department: `[a-z][a-z0-9-]{1,62}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slug(String);
+pub struct Slug(SmolStr);
 
 /// Name of an entry type: `[a-z][a-z0-9-]{0,62}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryType(String);
+pub struct EntryType(SmolStr);
 
 /// Why a text is no [`Slug`] or [`EntryType`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +48,7 @@ macro_rules! name {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 check(text, $what, $length_min)?;
-                Ok(Self(text.to_owned()))
+                Ok(Self(SmolStr::new(text)))
             }
         }
 
@@ -55,7 +57,7 @@ macro_rules! name {
 
             fn try_from(text: String) -> Result<Self, NameError> {
                 check(&text, $what, $length_min)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
         }
 
@@ -79,6 +81,12 @@ macro_rules! name {
 
         impl From<$type> for String {
             fn from(name: $type) -> String {
+                name.0.into()
+            }
+        }
+
+        impl From<$type> for SmolStr {
+            fn from(name: $type) -> SmolStr {
                 name.0
             }
         }

@@ -146,6 +146,9 @@ async fn an_installation_is_served_and_audited_over_tls() {
     assert!(!stranger.status.success() && said.contains("certificate"), "{said}");
     let said = succeed(&[&add[..], &["--ca", &ca]].concat()).await;
     assert!(said.contains("logs are trusted"), "{said}");
+    let nobody = run(&[&add[..4], &["--keys", &ca, "--ca", &ca]].concat()).await;
+    let said = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(!nobody.status.success() && said.contains("name it with --url"), "{said}");
     let refused = run(&["feed", "--url", &server.url, "--ca", key.to_str().unwrap()]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("there is none"), "{said}");

@@ -91,8 +91,8 @@ pub async fn add(store: &Store, new: NewClient) -> Result<Added, AddError> {
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (client) DO NOTHING";
     let args = args![
         &client.id,
-        &client.name.ru,
-        &client.name.en,
+        client.name.ru.as_str(),
+        client.name.en.as_str(),
         uris,
         client.secret_hash.clone(),
         client.created_at
@@ -142,7 +142,7 @@ fn read(row: &Row) -> Result<Client, StoreError> {
     let secret_hash = row.opt_blob("secret_hash")?;
     Ok(Client {
         id: row.parse("client")?,
-        name: Title { ru: row.text("name_ru")?, en: row.text("name_en")? },
+        name: Title { ru: row.str("name_ru")?.into(), en: row.str("name_en")?.into() },
         redirect_uris: uris.map_err(|why| StoreError::corrupt("oauth_client", "redirect_uris", "", why))?,
         confidential: secret_hash.is_some(),
         created_at: row.time("created_at")?,

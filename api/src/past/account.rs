@@ -12,6 +12,7 @@ use projections::account::{GroupCount, Holder};
 use projections::{PAGE_ROWS_MAX, PageRequest};
 use proofs::slug::Slug;
 use serde_json::Value;
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 use super::record::{Told, definition, title};
@@ -28,14 +29,14 @@ pub fn account_item(
 ) -> AccountRecordItem {
     let told = Told::of(past, definitions, as_of);
     let state = &past.record.state;
-    let register = state.register.as_ref().map(ToString::to_string).unwrap_or_default();
+    let register: SmolStr = state.register.clone().map(SmolStr::from).unwrap_or_default();
     let then = told.definition.as_deref();
     AccountRecordItem {
         record: state.record,
         register_title: title(then.map(|then| &then.title), &register),
         register,
         group: then.map(|then| then.group.as_str()),
-        department: then.map(|then| then.owner.to_string()),
+        department: then.map(|then| then.owner.clone().into()),
         roles: roles(past, holder),
         number: state.number.clone(),
         status: state.status.clone(),
@@ -119,7 +120,7 @@ fn count(
         group,
         register: register.clone(),
         title: then.as_ref().map_or_else(
-            || domain::definition::Title { ru: register.to_string(), en: register.to_string() },
+            || domain::definition::Title { ru: register.as_str().into(), en: register.as_str().into() },
             |then| then.title.clone(),
         ),
         records: 0,

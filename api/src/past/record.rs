@@ -7,6 +7,7 @@ use domain::definition::{Definition, Title as Words};
 use domain::definitions::Definitions;
 use proofs::slug::{EntryType, Slug};
 use proofs::time::Timestamp;
+use smol_str::SmolStr;
 
 use crate::routes::v1::registers::records::list::RecordItem;
 use crate::routes::words::{Changed, Title};
@@ -82,12 +83,12 @@ fn changed(past: &Past, definitions: &Definitions) -> Changed {
     let ruled = state.register.as_ref().and_then(|register| definitions.at_position(register, position));
     // A record that exists has a last entry.
     let last = state.changed.as_ref();
-    let entry_type = last.map(|last| last.entry_type.to_string()).unwrap_or_default();
+    let entry_type: SmolStr = last.map(|last| last.entry_type.clone().into()).unwrap_or_default();
     let rule = ruled.as_ref().and_then(|ruled| ruled.definition.entry_type(&entry_type));
     Changed {
         title: title(rule.map(|rule| &rule.title), &entry_type),
         entry_type,
-        issuer: last.map(|last| last.issuer.to_string()).unwrap_or_default(),
+        issuer: last.map(|last| last.issuer.clone().into()).unwrap_or_default(),
         recorded_at: past.changed.recorded_at,
         effective_at: last.map_or(Timestamp::MIN, |last| last.effective_at),
         position,
@@ -96,5 +97,5 @@ fn changed(past: &Past, definitions: &Definitions) -> Changed {
 
 /// A code that no definition knows is told as it is written.
 pub(super) fn title(words: Option<&Words>, code: &str) -> Title {
-    words.map_or_else(|| Title { ru: code.to_owned(), en: code.to_owned() }, Title::from)
+    words.map_or_else(|| Title { ru: code.into(), en: code.into() }, Title::from)
 }

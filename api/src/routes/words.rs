@@ -8,6 +8,7 @@ use eventstore::StoredEntry;
 use proofs::slug::Slug;
 use proofs::time::Timestamp;
 use serde::Serialize;
+use smol_str::SmolStr;
 use utoipa::ToSchema;
 
 use crate::registry::{InForce, Knowledge};
@@ -16,9 +17,11 @@ use crate::registry::{InForce, Knowledge};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Title {
     /// In Russian.
-    pub ru: String,
+    #[schema(value_type = String)]
+    pub ru: SmolStr,
     /// In English.
-    pub en: String,
+    #[schema(value_type = String)]
+    pub en: SmolStr,
 }
 
 impl From<&domain::definition::Title> for Title {
@@ -77,11 +80,13 @@ fn withheld_title() -> Title {
 pub struct Changed {
     /// Type of the entry.
     #[serde(rename = "type")]
-    pub entry_type: String,
+    #[schema(value_type = String)]
+    pub entry_type: SmolStr,
     /// The type in words.
     pub title: Title,
     /// The department that signed it.
-    pub issuer: String,
+    #[schema(value_type = String)]
+    pub issuer: SmolStr,
     /// When it was recorded.
     #[schema(value_type = String, format = DateTime)]
     pub recorded_at: Timestamp,
@@ -108,7 +113,7 @@ impl Changed {
 
 /// A name for which there are no words is told as it is written.
 fn named(title: Option<&domain::definition::Title>, name: &str) -> Title {
-    title.map_or_else(|| Title { ru: name.to_owned(), en: name.to_owned() }, Title::from)
+    title.map_or_else(|| Title { ru: name.into(), en: name.into() }, Title::from)
 }
 
 /// What a register is called.

@@ -68,7 +68,7 @@ async fn add(args: Add) -> Result<(), Failure> {
     let opened = wire::open(&args.store).await?;
     let new = NewClient {
         id: args.id,
-        name: Title { ru: args.name_ru, en: args.name_en },
+        name: Title { ru: args.name_ru.into(), en: args.name_en.into() },
         redirect_uris: args.redirects,
         confidential: args.confidential,
     };

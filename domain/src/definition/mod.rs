@@ -16,6 +16,7 @@ use jsonschema::Validator;
 use proofs::slug::{EntryType, Slug};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 pub use check::{BYTES_MAX, SCHEMA_BYTES_MAX};
 pub use kinds::{Effect, Group, Kind, PartyKind, Visibility};
@@ -30,9 +31,9 @@ use crate::withholding;
 #[serde(deny_unknown_fields)]
 pub struct Title {
     /// In Russian.
-    pub ru: String,
+    pub ru: SmolStr,
     /// In English.
-    pub en: String,
+    pub en: SmolStr,
 }
 
 /// How official numbers of a register look. A number is unique in its register.

@@ -26,8 +26,7 @@ pub fn withheld() -> Option<&'static TypeRule> {
         Some(TypeRule {
             entry_type: WITHHELD.parse().ok()?,
             title: Title {
-                ru: "Содержание изъято по решению".to_owned(),
-                en: "Withheld by order".to_owned(),
+                ru: "Содержание изъято по решению".into(), en: "Withheld by order".into()
             },
             from: Some(Vec::new()),
             to: None,

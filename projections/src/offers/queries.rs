@@ -148,7 +148,7 @@ fn offer_of(row: &Row) -> Result<Offer, StoreError> {
         kind: row.text("kind")?,
         department: row.parse("department")?,
         effect: row.text("effect")?,
-        title: Title { ru: row.text("title_ru")?, en: row.text("title_en")? },
+        title: Title { ru: row.str("title_ru")?.into(), en: row.str("title_en")?.into() },
         status: row.text("status")?,
         cause: Caused {
             kind: row.text("cause_kind")?,

@@ -83,7 +83,7 @@ fn task_of(row: &Row) -> Result<Task, StoreError> {
         status: row.text("status")?,
         person: row.opt_uuid("person")?,
         service: row.opt_text("service")?,
-        title: title.map(|(ru, en)| Title { ru, en }),
+        title: title.map(|(ru, en)| Title { ru: ru.into(), en: en.into() }),
         version: row.uint("version")?,
         since_position: row.uint("since_position")?,
         since: row.time("since_at")?,

@@ -119,6 +119,9 @@ pub async fn run(command: Witness) -> Result<(), Failure> {
             Ok(())
         }
         Witness::Add { vkeys, url, trust, keys, data } => {
+            if url.is_none() && trust.is_given() {
+                return Err(Failure::usage("--ca is for a server that is asked: name it with --url"));
+            }
             let store = open(&data).await?;
             let source = match (url, keys) {
                 (Some(url), _) => logs::Source::Url(url, trust),

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use projections::account;
 use proofs::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -26,13 +27,15 @@ pub struct AccountRecordItem {
     /// The record.
     pub record: Uuid,
     /// Its register.
-    pub register: String,
+    #[schema(value_type = String)]
+    pub register: SmolStr,
     /// What the register is called.
     pub register_title: Title,
     /// Where the account shows it.
     pub group: Option<&'static str>,
     /// The department that owns the register.
-    pub department: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub department: Option<SmolStr>,
     /// In which roles it concerns the person.
     pub roles: Vec<String>,
     /// Its official number.
@@ -67,7 +70,7 @@ impl From<account::AccountRecord> for AccountRecordItem {
             register: record.register.into(),
             register_title: record.named.register.into(),
             group: record.named.group.map(domain::definition::Group::as_str),
-            department: record.named.department.map(String::from),
+            department: record.named.department.map(SmolStr::from),
             roles: record.roles,
             number: record.number,
             status: record.status,

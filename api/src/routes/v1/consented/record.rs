@@ -77,7 +77,8 @@ pub async fn get_consented_record(
         register: register.to_string(),
         register_title: (&definition.title).into(),
         version: found.state.version,
-        status_title: title.unwrap_or_else(|| Title { ru: status.clone(), en: status.clone() }),
+        status_title: title
+            .unwrap_or_else(|| Title { ru: status.as_str().into(), en: status.as_str().into() }),
         in_force: definition.in_force(status),
         status: status.clone(),
         changed_at: found.state.changed.as_ref().map(|change| change.recorded_at),

@@ -114,7 +114,7 @@ impl AccessItem {
 }
 
 fn plain(word: &str) -> Title {
-    Title { ru: word.to_owned(), en: word.to_owned() }
+    Title { ru: word.into(), en: word.into() }
 }
 
 fn definition(

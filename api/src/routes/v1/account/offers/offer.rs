@@ -123,12 +123,15 @@ fn cause_title(knowledge: &Knowledge, cause: &Value) -> Title {
     if text("kind") == "date" {
         let (member, due) = (text("member"), text("due"));
         return Title {
-            ru: format!("{}: наступила дата {due} ({member})", register.ru),
-            en: format!("{}: the date {due} came ({member})", register.en),
+            ru: format!("{}: наступила дата {due} ({member})", register.ru).into(),
+            en: format!("{}: the date {due} came ({member})", register.en).into(),
         };
     }
     let entry = type_title(knowledge, text("register"), text("type"));
-    Title { ru: format!("{}: {}", register.ru, entry.ru), en: format!("{}: {}", register.en, entry.en) }
+    Title {
+        ru: format!("{}: {}", register.ru, entry.ru).into(),
+        en: format!("{}: {}", register.en, entry.en).into(),
+    }
 }
 
 /// One offer, and why it was made: the rule and its version, the laws, the cause, and the values. One to another person is
