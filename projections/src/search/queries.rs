@@ -32,6 +32,13 @@ pub struct Scope {
     pub status: Option<String>,
 }
 
+/// What PostgreSQL compares a question with: of everything, the expression that `search_record_words` indexes, to the letter. A person's
+/// own records are few, and of them the names are left out.
+fn document(own: bool) -> String {
+    let names = if own { "" } else { " || ' ' || d.names" };
+    format!("array_to_tsvector(array_remove(string_to_array(d.words || ' ' || d.extras{names}, ' '), ''))")
+}
+
 /// A record's place in the order of a result: what it matches by, then when it was made.
 const RANK: u64 = 1 << 60;
 
@@ -229,12 +236,9 @@ impl Sql {
             Dialect::Sqlite => {
                 format!("d.id IN (SELECT rowid FROM search_index WHERE search_index MATCH {question})")
             }
-            // A person's own records are few: of them a document without names is made when it is asked for.
-            Dialect::Postgres if own => format!(
-                "array_to_tsvector(array_remove(string_to_array(d.words || ' ' || d.extras, ' '), '')) \
-                 @@ {question}::tsquery"
-            ),
-            Dialect::Postgres => format!("d.document @@ {question}::tsquery"),
+            Dialect::Postgres => {
+                format!("{} @@ {question}::tsquery", document(own))
+            }
         }
     }
 
@@ -257,5 +261,15 @@ impl Sql {
             Dialect::Postgres => "strpos",
         };
         Some(format!("{function}(' ' || {text} || ' ', {phrase}) > 0"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_asked_for_is_what_is_indexed() {
+        let migration = include_str!("../../../migrations/postgres/0017_narrow_search.sql");
+        let indexed = super::document(false).replace("d.", "");
+        assert!(migration.contains(&format!("USING GIN ({indexed})")), "{indexed}");
     }
 }

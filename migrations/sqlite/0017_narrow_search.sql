@@ -1,0 +1,1 @@
+-- Nothing to do here: the index keeps no text of its own, and its table no copy.
