@@ -24,6 +24,10 @@ use failure::Failure;
 use load::{Driven, Latency, Until, drive, lanes};
 use store::{Peer, Place};
 
+/// The allocator that `reestr` has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Entries made before a measurement at most, as of `reestr bench`.
 const POOL_ENTRIES_MAX: u64 = 500_000;
 /// How long the second warm-up takes.
