@@ -69,7 +69,7 @@ fn is_composed(letter: char) -> bool {
     letter.is_ascii() || matches!(letter, 'А'..='я' | 'Ё' | 'ё' | '№' | '«' | '»' | '—')
 }
 
-/// The small letter, of what is composed: the tables that Unicode has for all letters take ten times as long.
+/// The small letter, of what is composed, without the tables that Unicode has for all letters.
 fn lower(letter: char) -> char {
     match letter {
         'А'..='Я' => char::from_u32(u32::from(letter) + 0x20).unwrap_or(letter),
