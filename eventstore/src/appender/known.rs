@@ -2,7 +2,7 @@
 //! no lock: it reads what it rests on in one statement and is written by another, which changes nothing when the journal
 //! does not end any more where it did.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use proofs::hash::Hash;
@@ -22,6 +22,8 @@ use crate::shards::registers;
 const LOGS_MAX: usize = 1_024;
 /// After another server was first, so many batches take the lock: it will be there again.
 const SHY_BATCHES: u32 = 16;
+/// After something was there that was taken to be new, so many batches look first: who repeats himself may go on to.
+const WARY_BATCHES: u32 = 16;
 
 /// The journal as the last batch left it.
 #[derive(Default)]
@@ -31,6 +33,7 @@ pub(super) struct Known {
     /// In the order in which they were first remembered.
     order: VecDeque<Slug>,
     shy: u32,
+    wary: u32,
 }
 
 struct KnownLog {
@@ -67,6 +70,28 @@ impl Known {
         };
         let fits = batch.iter().all(plain) && batch.iter().flat_map(registers).all(known);
         self.head.filter(|_| fits)
+    }
+
+    /// May a batch be decided without a look at what it rests on? It makes nothing but new records, and names each step by a version:
+    /// should one of them be there, or a number or a key of a request be used, a unique key refuses the batch whole.
+    pub(super) fn presumes(&mut self, batch: &[Submission]) -> bool {
+        if self.wary > 0 {
+            self.wary -= 1;
+            return false;
+        }
+        let mut begun = HashSet::new();
+        batch.iter().all(|one| {
+            one.guards.is_empty()
+                && one.entries.iter().all(|new| {
+                    let said = new.statement.statement();
+                    if said.version == 1 { begun.insert(said.record) } else { begun.contains(&said.record) }
+                })
+        })
+    }
+
+    /// What was taken to be new was there.
+    pub(super) fn mistaken(&mut self) {
+        self.wary = WARY_BATCHES;
     }
 
     pub(super) fn logs(&self, batch: &[Submission]) -> HashMap<Slug, LogFacts> {
