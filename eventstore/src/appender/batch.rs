@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::decide::{self, Decided, Undecided};
 use super::known::Known;
 use super::lock::{self, Head};
-use super::lookup::{self, Facts, Signers, Unlocked};
+use super::lookup::{self, Facts, Records, Signers, Unlocked};
 use super::skew::Skew;
 use super::tiles::FullTile;
 use super::{Start, Waiting, tiles, write};
@@ -314,9 +314,17 @@ impl Batches {
     /// Commits a batch without a lock, in two round trips, or in one when all that it makes is new. Whenever anything is not as it was
     /// known to be, the batch is given back, to be tried again.
     async fn unlocked(&mut self, batch: Vec<Submission>, head: Head) -> Result<Attempt, StoreError> {
-        let presumed = self.known.presumes(&batch);
-        let found = if presumed { Some(Unlocked::default()) } else { self.look(&batch, head).await };
+        let records = self.known.presumes(&batch);
+        let presumed = records.is_some();
+        let found = match records {
+            Some(records) => Some(Unlocked { records, ..Unlocked::default() }),
+            None => self.look(&batch, head).await,
+        };
         let Some(found) = found else { return Ok(Attempt::Again(batch)) };
+        let guards = batch.iter().flat_map(|one| &one.guards);
+        let guards: Records = guards
+            .filter_map(|guard| Some((guard.record, found.records.get(&guard.record)?.clone())))
+            .collect();
         failpoint::pass(Step::LookedUp);
         let facts = Facts {
             head,
@@ -364,6 +372,7 @@ impl Batches {
             Err(error) => return Err(error),
         }
         self.metrics.unlocked.fetch_add(1, Ordering::Relaxed);
+        self.known.found(guards);
         self.known.remember(head, &decided);
         Ok(Attempt::Done(self.committed(&mut decided)))
     }

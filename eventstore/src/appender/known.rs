@@ -13,7 +13,7 @@ use proofs::tile::TILE_WIDTH;
 
 use super::decide::{Decided, Touched};
 use super::lock::Head;
-use super::lookup::LogFacts;
+use super::lookup::{LogFacts, Records};
 use super::tiles::{self, Older};
 use crate::model::Submission;
 use crate::shards::registers;
@@ -22,6 +22,8 @@ use crate::shards::registers;
 const LOGS_MAX: usize = 1_024;
 /// After another server was first, so many batches take the lock: it will be there again.
 const SHY_BATCHES: u32 = 16;
+/// Records remembered at most, of some 100 bytes.
+const RECORDS_MAX: usize = 4 * LOGS_MAX;
 /// After something was there that was taken to be new, so many batches look first: who repeats himself may go on to.
 const WARY_BATCHES: u32 = 16;
 
@@ -34,6 +36,8 @@ pub(super) struct Known {
     order: VecDeque<Slug>,
     shy: u32,
     wary: u32,
+    /// Versions of records that submissions rested on: definitions and departments, mostly.
+    records: Records,
 }
 
 struct KnownLog {
@@ -49,6 +53,7 @@ impl Known {
         (self.head, self.shy) = (None, 0);
         self.logs.clear();
         self.order.clear();
+        self.records.clear();
     }
 
     /// Someone else has appended.
@@ -72,21 +77,32 @@ impl Known {
         self.head.filter(|_| fits)
     }
 
-    /// May a batch be decided without a look at what it rests on? It makes nothing but new records, and names each step by a version:
-    /// should one of them be there, or a number or a key of a request be used, a unique key refuses the batch whole.
-    pub(super) fn presumes(&mut self, batch: &[Submission]) -> bool {
+    /// What a batch rests on, if it can be decided without a look. What it rests on is known, and it makes nothing but new records,
+    /// each step by its version: should one of them be there, or a number or a key of a request be used, a unique key refuses the
+    /// batch whole.
+    pub(super) fn presumes(&mut self, batch: &[Submission]) -> Option<Records> {
         if self.wary > 0 {
             self.wary -= 1;
-            return false;
+            return None;
         }
         let mut begun = HashSet::new();
-        batch.iter().all(|one| {
-            one.guards.is_empty()
-                && one.entries.iter().all(|new| {
-                    let said = new.statement.statement();
-                    if said.version == 1 { begun.insert(said.record) } else { begun.contains(&said.record) }
-                })
-        })
+        let new = batch.iter().flat_map(|one| &one.entries).all(|new| {
+            let said = new.statement.statement();
+            if said.version == 1 { begun.insert(said.record) } else { begun.contains(&said.record) }
+        });
+        if !new {
+            return None;
+        }
+        let guards = batch.iter().flat_map(|one| &one.guards);
+        guards.map(|guard| Some((guard.record, self.records.get(&guard.record)?.clone()))).collect()
+    }
+
+    /// Remembers what a look found of the records that submissions rest on, before what the batch itself makes of them.
+    pub(super) fn found(&mut self, guards: Records) {
+        if self.records.len() + guards.len() > RECORDS_MAX {
+            self.records.clear();
+        }
+        self.records.extend(guards);
     }
 
     /// What was taken to be new was there.
@@ -125,6 +141,12 @@ impl Known {
         self.shy = self.shy.saturating_sub(1);
         if self.shy > 0 {
             return;
+        }
+        for entry in &decided.entries {
+            let said = entry.statement.statement();
+            if let Some((_, version)) = self.records.get_mut(&said.record) {
+                *version = said.version;
+            }
         }
         let (position, recorded_at, shards) = (decided.position, decided.recorded_at, decided.shards);
         self.head = Some(Head { position, recorded_at, shards });

@@ -1,6 +1,7 @@
 //! Batches that are written without a lock, while nobody else appends, and those who come between.
 
-use eventstore::{AppendError, Store, Submission, args};
+use eventstore::{AppendError, Guard, Store, Submission, args};
+use uuid::Uuid;
 
 use crate::fixture::{Fixture, keyed, list, on_both_stores, slug};
 
@@ -8,6 +9,7 @@ on_both_stores!(
     a_server_alone_takes_no_lock,
     another_server_is_noticed,
     what_is_not_new_after_all_is_found,
+    what_others_rest_on_is_remembered,
     two_servers_at_once_lose_nothing,
     receipts_of_new_entries_need_no_reading,
     what_can_be_made_again_waits_for_no_disk,
@@ -107,6 +109,35 @@ async fn what_is_not_new_after_all_is_found(fixture: &Fixture) {
     let again = fixture.open().await;
     assert_eq!(again.read_after(0, 1_000).await.unwrap().len() as u64, entries);
     again.close().await;
+}
+
+/// What a submission rests on is known after one look, as long as nobody else appends; and follows what this server makes of it.
+async fn what_others_rest_on_is_remembered(fixture: &Fixture) {
+    let one = fixture.with_logs(&["licences"]).await;
+    let resting = |number: u128, version: u64| {
+        let guards = vec![Guard { record: Uuid::from_u128(1), version }];
+        Submission { guards, ..fixture.one("licences", number, 1) }
+    };
+    one.submit(fixture.one("licences", 1, 1)).await.unwrap();
+    for number in 10..15 {
+        one.submit(resting(number, 1)).await.unwrap();
+    }
+    one.submit(fixture.one("licences", 1, 2)).await.unwrap();
+    let stale = one.submit(resting(20, 1)).await.unwrap_err();
+    assert!(matches!(stale, AppendError::Stale { found: 2, .. }), "{stale}");
+    one.submit(resting(21, 2)).await.unwrap();
+    // Alone in its batch there is nothing whose writing would say whether it is so: it was looked at.
+    let mistaken = u64::from(is_short(fixture));
+    assert_eq!((one.metrics().mistaken(), one.metrics().overtaken()), (mistaken, 0));
+
+    let two = fixture.open().await;
+    two.submit(fixture.one("licences", 1, 3)).await.unwrap();
+    let stale = one.submit(resting(22, 2)).await.unwrap_err();
+    assert!(matches!(stale, AppendError::Stale { found: 3, .. }), "{stale}");
+    one.submit(resting(23, 3)).await.unwrap();
+    assert_eq!(one.position().await.unwrap(), 10);
+    one.close().await;
+    two.close().await;
 }
 
 async fn two_servers_at_once_lose_nothing(fixture: &Fixture) {
