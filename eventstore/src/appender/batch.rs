@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::decide::{self, Decided, Undecided};
 use super::known::Known;
 use super::lock::{self, Head};
-use super::lookup::{self, Facts, Records, Signers, Unlocked};
+use super::lookup::{self, Facts, Signers};
 use super::skew::Skew;
 use super::tiles::FullTile;
 use super::{Start, Waiting, tiles, write};
@@ -292,39 +292,22 @@ impl Batches {
         self.known.overtaken();
     }
 
-    /// What a batch rests on, without a lock; nothing when it is not as it was known to be.
-    async fn look(&mut self, batch: &[Submission], head: Head) -> Option<Unlocked> {
-        match lookup::unlocked(&self.db, batch, head).await {
-            Ok(Some(found)) => return Some(found),
-            Ok(None) => self.overtaken(),
+    /// Commits a batch in two round trips and without a lock. Whenever anything is not as it was known to be, the batch is given back,
+    /// to be tried under the lock.
+    async fn unlocked(&mut self, batch: Vec<Submission>, head: Head) -> Result<Attempt, StoreError> {
+        let found = match lookup::unlocked(&self.db, &batch, head).await {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.overtaken();
+                return Ok(Attempt::Again(batch));
+            }
             Err(error) => {
                 tracing::warn!(%error, "could not begin a batch; trying once more");
                 self.known.forget();
                 self.reconnect();
+                return Ok(Attempt::Again(batch));
             }
-        }
-        None
-    }
-
-    fn mistaken(&mut self) {
-        self.metrics.mistaken.fetch_add(1, Ordering::Relaxed);
-        self.known.mistaken();
-    }
-
-    /// Commits a batch without a lock, in two round trips, or in one when all that it makes is new. Whenever anything is not as it was
-    /// known to be, the batch is given back, to be tried again.
-    async fn unlocked(&mut self, batch: Vec<Submission>, head: Head) -> Result<Attempt, StoreError> {
-        let records = self.known.presumes(&batch);
-        let presumed = records.is_some();
-        let found = match records {
-            Some(records) => Some(Unlocked { records, ..Unlocked::default() }),
-            None => self.look(&batch, head).await,
         };
-        let Some(found) = found else { return Ok(Attempt::Again(batch)) };
-        let guards = batch.iter().flat_map(|one| &one.guards);
-        let guards: Records = guards
-            .filter_map(|guard| Some((guard.record, found.records.get(&guard.record)?.clone())))
-            .collect();
         failpoint::pass(Step::LookedUp);
         let facts = Facts {
             head,
@@ -343,11 +326,6 @@ impl Batches {
         };
         failpoint::pass(Step::Decided);
         if decided.logs.is_empty() {
-            if presumed {
-                // Nothing would be written that could say whether it is so.
-                self.mistaken();
-                return Ok(Attempt::Again(batch));
-            }
             return Ok(Attempt::Done(self.nothing_new(decided.answers).await?));
         }
         let tiles = if let Some(older) = self.known.older(&decided.logs) {
@@ -359,20 +337,11 @@ impl Batches {
             tiles
         };
         failpoint::pass(Step::Tiled);
-        match write::write_unlocked(&self.db, &decided, &tiles).await {
-            Ok(true) => {}
-            Ok(false) => {
-                self.overtaken();
-                return Ok(Attempt::Again(batch));
-            }
-            Err(error) if presumed && error.is_about_data() => {
-                self.mistaken();
-                return Ok(Attempt::Again(batch));
-            }
-            Err(error) => return Err(error),
+        if !write::write_unlocked(&self.db, &decided, &tiles).await? {
+            self.overtaken();
+            return Ok(Attempt::Again(batch));
         }
         self.metrics.unlocked.fetch_add(1, Ordering::Relaxed);
-        self.known.found(guards);
         self.known.remember(head, &decided);
         Ok(Attempt::Done(self.committed(&mut decided)))
     }
