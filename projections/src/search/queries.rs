@@ -236,9 +236,7 @@ impl Sql {
             Dialect::Sqlite => {
                 format!("d.id IN (SELECT rowid FROM search_index WHERE search_index MATCH {question})")
             }
-            Dialect::Postgres => {
-                format!("{} @@ {question}::tsquery", document(own))
-            }
+            Dialect::Postgres => format!("{} @@ {question}::tsquery", document(own)),
         }
     }
 
