@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use curve25519_dalek::constants::EIGHT_TORSION;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::encoding;
@@ -103,9 +105,16 @@ impl PublicKey {
     /// R not of small order. Always one signature at a time: the batch equation would also take an R with a part of
     /// small order, one time in two, so that whether an entry is valid would depend on its neighbours.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+        // As the library's `verify_strict`, which makes a point of R to look at its order, in a fifth of the whole time. The R of
+        // what `verify` takes has the bytes of a point's one canonical form, so those of small order are known by them.
+        let small = SMALL_ORDER.iter().any(|point| signature.starts_with(point));
+        !small && self.0.verify(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
+
+/// The points of small order, in canonical form.
+static SMALL_ORDER: LazyLock<[[u8; 32]; 8]> =
+    LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().to_bytes()));
 
 /// Is y, the low 255 bits in little-endian order, below the field's prime 2^255 − 19?
 fn is_reduced(bytes: &[u8; 32]) -> bool {

@@ -1,7 +1,9 @@
 //! Ed25519: RFC 8032's vectors, Wycheproof's, and what batches of signatures are known to disagree about.
 
+use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
+use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use proofs::key::{KeyError, PrivateKey, PublicKey};
 use serde::Deserialize;
 use sha2::{Digest, Sha512};
@@ -170,4 +172,29 @@ fn an_r_with_a_part_of_small_order_is_refused() {
     signature[..32].copy_from_slice(&r);
     signature[32..].copy_from_slice(s.as_bytes());
     assert!(!key.verify(b"message", &signature));
+}
+
+/// With a part of small order in its key, a signer can make signatures whose R is any of the eight points of small order. The
+/// equation holds, and the library's plain check takes them. Both strict checks refuse: the library's, and ours by the bytes of R.
+#[test]
+fn an_r_of_small_order_is_refused() {
+    let secret = Scalar::from(0x1234_5678_9abc_u64);
+    let key_point = EdwardsPoint::mul_base(&secret) + EIGHT_TORSION[1];
+    let encoded = key_point.compress().to_bytes();
+    let key = PublicKey::from_bytes(&encoded).expect("a key");
+    let library = VerifyingKey::from_bytes(&encoded).expect("a key");
+    for r_point in EIGHT_TORSION {
+        let r = r_point.compress().to_bytes();
+        // One message in eight fits.
+        let made = (0..1_000_u32).find_map(|n| {
+            let message = n.to_be_bytes();
+            let hash = Sha512::new().chain_update(r).chain_update(encoded).chain_update(message).finalize();
+            let s = Scalar::from_bytes_mod_order_wide(&hash.into()) * secret;
+            let signature = [r, s.to_bytes()].concat().try_into().expect("64 bytes");
+            library.verify(&message, &Signature::from_bytes(&signature)).ok().map(|()| (message, signature))
+        });
+        let (message, signature) = made.expect("a signature");
+        assert!(library.verify_strict(&message, &Signature::from_bytes(&signature)).is_err());
+        assert!(!key.verify(&message, &signature));
+    }
 }
