@@ -63,6 +63,7 @@ pub struct AppendMetrics {
     pub(crate) decided_again: AtomicU64,
     pub(crate) unlocked: AtomicU64,
     pub(crate) overtaken: AtomicU64,
+    pub(crate) mistaken: AtomicU64,
     pub(crate) waiting: AtomicU64,
     pub(crate) latency_micros: Histogram,
     pub(crate) batch_entries: Histogram,
@@ -81,6 +82,7 @@ impl AppendMetrics {
             decided_again: AtomicU64::new(0),
             unlocked: AtomicU64::new(0),
             overtaken: AtomicU64::new(0),
+            mistaken: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             latency_micros: Histogram::new(&LATENCY_BOUNDS_MICROS),
             batch_entries: Histogram::new(&BATCH_BOUNDS),
@@ -128,6 +130,11 @@ impl AppendMetrics {
     /// Batches that were to be written without a lock, when another server had been first.
     pub fn overtaken(&self) -> u64 {
         self.overtaken.load(Ordering::Relaxed)
+    }
+
+    /// Batches that were taken to make nothing but what is new, and did not: they were looked at and decided again.
+    pub fn mistaken(&self) -> u64 {
+        self.mistaken.load(Ordering::Relaxed)
     }
 
     /// Entries that wait to be appended now.

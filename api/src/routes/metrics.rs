@@ -79,6 +79,11 @@ fn appender(text: &mut String, state: &AppState) -> fmt::Result {
             "Batches that began without a lock, when another server was first",
             metrics.overtaken(),
         ),
+        (
+            "reestr_append_mistaken",
+            "Batches decided again, as not all that they make was new",
+            metrics.mistaken(),
+        ),
     ] {
         writeln!(text, "# HELP {name} {help}.\n# TYPE {name} counter\n{name}_total {value}")?;
     }

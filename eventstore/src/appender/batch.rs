@@ -11,7 +11,8 @@ use tokio::sync::{oneshot, watch};
 use super::decide::{self, Decided, Undecided};
 use super::known::Known;
 use super::lock::{self, Head};
-use super::lookup::{self, Facts, Signers};
+use super::lookup::{self, Facts, Records, Signers, Unlocked};
+use super::lost::{self, Lost};
 use super::skew::Skew;
 use super::tiles::FullTile;
 use super::{Start, Waiting, tiles, write};
@@ -151,23 +152,30 @@ impl Batches {
 
     async fn commit(&mut self, batch: Vec<Submission>) -> Result<Outcome, StoreError> {
         let mut batch = batch;
+        let mut lost = None;
         for _ in 0..ATTEMPTS {
-            match self.attempt(batch).await? {
-                Attempt::Done(outcome) => return Ok(outcome),
-                Attempt::Again(whole) => batch = whole,
+            match self.attempt(batch, &mut lost).await {
+                Ok(Attempt::Again(whole)) => batch = whole,
+                Ok(Attempt::Done(outcome)) => return lost.map_or(Ok(outcome), |lost| Err(lost.error)),
+                Err(error) => return Err(lost.map_or(error, |lost| lost.error)),
             }
         }
         Err(StoreError::Internal("the shards changed under each attempt to append".to_owned()))
     }
 
-    async fn attempt(&mut self, batch: Vec<Submission>) -> Result<Attempt, StoreError> {
+    /// `lost` is what an attempt before may have written, or this one: none once it is known what became of it.
+    async fn attempt(
+        &mut self,
+        batch: Vec<Submission>,
+        lost: &mut Option<Lost>,
+    ) -> Result<Attempt, StoreError> {
         failpoint::pass(Step::Begin);
         let count = self.shards.count();
         if let Some(head) = self.known.head(&batch).filter(|_| count == 1)
             && let Some(ahead) = self.skew.recent(self.clock.now())
         {
             self.metrics.clock(Ok(ahead), head.recorded_at, self.clock.now())?;
-            return self.unlocked(batch, head).await;
+            return self.unlocked(batch, head, lost).await;
         }
         let mut tx = self.begin().await?;
         let places = self.shards.find(&mut tx, batch.iter().flat_map(registers).collect(), count).await?;
@@ -178,6 +186,9 @@ impl Batches {
             return Ok(Attempt::Again(batch));
         }
         failpoint::pass(Step::Locked);
+        if let Some(written) = lost::found(lost, &mut tx, head).await? {
+            return self.stands(tx, written).await;
+        }
         let (log_name, keyring) = (&self.log_name, &self.keyring);
         let facts =
             lookup::read(&mut tx, &batch, (head, places), log_name, keyring, &mut self.signers).await?;
@@ -206,7 +217,11 @@ impl Batches {
         };
         match decided {
             Ok((tiles, mut decided)) => {
+                let goes_on = !decided.logs.is_empty();
                 let outcome = self.write(tx, &mut decided, &tiles).await?;
+                if goes_on {
+                    *lost = None;
+                }
                 // Elsewhere there is no other way than under the lock, and what is remembered would be for nothing.
                 if alone && self.db.dialect() == Dialect::Postgres {
                     self.known.remember(head, &decided);
@@ -287,27 +302,60 @@ impl Batches {
         Outcome::Committed(std::mem::take(&mut decided.answers))
     }
 
+    /// Answers of a batch that was committed, and whose answer was lost. Others may see it while it still waits for its standby.
+    async fn stands(&self, tx: Tx, lost: Lost) -> Result<Attempt, StoreError> {
+        let Lost { mut decided, error: unknown } = lost;
+        let settled = async {
+            tx.rollback().await?;
+            self.db.settle().await
+        };
+        settled.await.map_err(|_| unknown)?;
+        Ok(Attempt::Done(self.committed(&mut decided)))
+    }
+
     fn overtaken(&mut self) {
         self.metrics.overtaken.fetch_add(1, Ordering::Relaxed);
         self.known.overtaken();
     }
 
-    /// Commits a batch in two round trips and without a lock. Whenever anything is not as it was known to be, the batch is given back,
-    /// to be tried under the lock.
-    async fn unlocked(&mut self, batch: Vec<Submission>, head: Head) -> Result<Attempt, StoreError> {
-        let found = match lookup::unlocked(&self.db, &batch, head).await {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                self.overtaken();
-                return Ok(Attempt::Again(batch));
-            }
+    /// What a batch rests on, without a lock; nothing when it is not as it was known to be.
+    async fn look(&mut self, batch: &[Submission], head: Head) -> Option<Unlocked> {
+        match lookup::unlocked(&self.db, batch, head).await {
+            Ok(Some(found)) => return Some(found),
+            Ok(None) => self.overtaken(),
             Err(error) => {
                 tracing::warn!(%error, "could not begin a batch; trying once more");
                 self.known.forget();
                 self.reconnect();
-                return Ok(Attempt::Again(batch));
             }
+        }
+        None
+    }
+
+    fn mistaken(&mut self) {
+        self.metrics.mistaken.fetch_add(1, Ordering::Relaxed);
+        self.known.mistaken();
+    }
+
+    /// Commits a batch without a lock, in two round trips, or in one when all that it makes is new. Whenever anything is not as it was
+    /// known to be, the batch is given back, to be tried again.
+    async fn unlocked(
+        &mut self,
+        batch: Vec<Submission>,
+        head: Head,
+        lost: &mut Option<Lost>,
+    ) -> Result<Attempt, StoreError> {
+        let records = self.known.presumes(&batch);
+        let presumed = records.is_some();
+        let found = match records {
+            Some(records) => Some(Unlocked { records, ..Unlocked::default() }),
+            None => self.look(&batch, head).await,
         };
+        let Some(found) = found else { return Ok(Attempt::Again(batch)) };
+        let guards = batch.iter().flat_map(|one| &one.guards);
+        let guards: Records = guards
+            .filter_map(|guard| Some((guard.record, found.records.get(&guard.record)?.clone())))
+            .collect();
         failpoint::pass(Step::LookedUp);
         let facts = Facts {
             head,
@@ -326,6 +374,11 @@ impl Batches {
         };
         failpoint::pass(Step::Decided);
         if decided.logs.is_empty() {
+            if presumed {
+                // Nothing would be written that could say whether it is so.
+                self.mistaken();
+                return Ok(Attempt::Again(batch));
+            }
             return Ok(Attempt::Done(self.nothing_new(decided.answers).await?));
         }
         let tiles = if let Some(older) = self.known.older(&decided.logs) {
@@ -337,11 +390,27 @@ impl Batches {
             tiles
         };
         failpoint::pass(Step::Tiled);
-        if !write::write_unlocked(&self.db, &decided, &tiles).await? {
-            self.overtaken();
-            return Ok(Attempt::Again(batch));
+        match write::write_unlocked(&self.db, &decided, &tiles).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.overtaken();
+                return Ok(Attempt::Again(batch));
+            }
+            Err(error) if presumed && error.is_about_data() => {
+                self.mistaken();
+                return Ok(Attempt::Again(batch));
+            }
+            Err(error @ StoreError::OutcomeUnknown(_)) => {
+                tracing::warn!(%error, "nobody knows what became of a batch; looking under the lock");
+                *lost = Some(Lost { decided, error });
+                self.known.forget();
+                self.reconnect();
+                return Ok(Attempt::Again(batch));
+            }
+            Err(error) => return Err(error),
         }
         self.metrics.unlocked.fetch_add(1, Ordering::Relaxed);
+        self.known.found(guards);
         self.known.remember(head, &decided);
         Ok(Attempt::Done(self.committed(&mut decided)))
     }

@@ -2,7 +2,7 @@
 //! no lock: it reads what it rests on in one statement and is written by another, which changes nothing when the journal
 //! does not end any more where it did.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use proofs::hash::Hash;
@@ -13,7 +13,7 @@ use proofs::tile::TILE_WIDTH;
 
 use super::decide::{Decided, Touched};
 use super::lock::Head;
-use super::lookup::LogFacts;
+use super::lookup::{LogFacts, Records};
 use super::tiles::{self, Older};
 use crate::model::Submission;
 use crate::shards::registers;
@@ -22,6 +22,10 @@ use crate::shards::registers;
 const LOGS_MAX: usize = 1_024;
 /// After another server was first, so many batches take the lock: it will be there again.
 const SHY_BATCHES: u32 = 16;
+/// Records remembered at most, of some 100 bytes.
+const RECORDS_MAX: usize = 4 * LOGS_MAX;
+/// After something was there that was taken to be new, so many batches look first: who repeats himself may go on to.
+const WARY_BATCHES: u32 = 16;
 
 /// The journal as the last batch left it.
 #[derive(Default)]
@@ -31,6 +35,9 @@ pub(super) struct Known {
     /// In the order in which they were first remembered.
     order: VecDeque<Slug>,
     shy: u32,
+    wary: u32,
+    /// Versions of records that submissions rested on: definitions and departments, mostly.
+    records: Records,
 }
 
 struct KnownLog {
@@ -46,6 +53,7 @@ impl Known {
         (self.head, self.shy) = (None, 0);
         self.logs.clear();
         self.order.clear();
+        self.records.clear();
     }
 
     /// Someone else has appended.
@@ -67,6 +75,39 @@ impl Known {
         };
         let fits = batch.iter().all(plain) && batch.iter().flat_map(registers).all(known);
         self.head.filter(|_| fits)
+    }
+
+    /// What a batch rests on, if it can be decided without a look. What it rests on is known, and it makes nothing but new records,
+    /// each step by its version: should one of them be there, or a number or a key of a request be used, a unique key refuses the
+    /// batch whole.
+    pub(super) fn presumes(&mut self, batch: &[Submission]) -> Option<Records> {
+        if self.wary > 0 {
+            self.wary -= 1;
+            return None;
+        }
+        let mut begun = HashSet::new();
+        let new = batch.iter().flat_map(|one| &one.entries).all(|new| {
+            let said = new.statement.statement();
+            if said.version == 1 { begun.insert(said.record) } else { begun.contains(&said.record) }
+        });
+        if !new {
+            return None;
+        }
+        let guards = batch.iter().flat_map(|one| &one.guards);
+        guards.map(|guard| Some((guard.record, self.records.get(&guard.record)?.clone()))).collect()
+    }
+
+    /// Remembers what a look found of the records that submissions rest on, before what the batch itself makes of them.
+    pub(super) fn found(&mut self, guards: Records) {
+        if self.records.len() + guards.len() > RECORDS_MAX {
+            self.records.clear();
+        }
+        self.records.extend(guards);
+    }
+
+    /// What was taken to be new was there.
+    pub(super) fn mistaken(&mut self) {
+        self.wary = WARY_BATCHES;
     }
 
     pub(super) fn logs(&self, batch: &[Submission]) -> HashMap<Slug, LogFacts> {
@@ -100,6 +141,12 @@ impl Known {
         self.shy = self.shy.saturating_sub(1);
         if self.shy > 0 {
             return;
+        }
+        for entry in &decided.entries {
+            let said = entry.statement.statement();
+            if let Some((_, version)) = self.records.get_mut(&said.record) {
+                *version = said.version;
+            }
         }
         let (position, recorded_at, shards) = (decided.position, decided.recorded_at, decided.shards);
         self.head = Some(Head { position, recorded_at, shards });

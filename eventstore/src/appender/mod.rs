@@ -7,6 +7,7 @@ mod decide;
 mod known;
 mod lock;
 mod lookup;
+mod lost;
 mod skew;
 mod tiles;
 mod write;

@@ -51,7 +51,8 @@ pub(super) async fn write_unlocked(
     };
     // Until it is lent nothing was written, whatever becomes of it.
     let mut lent = ready.lend().await?;
-    let placed = within(WRITE, all_at_once(lent.connection(), decided, tiles)).await;
+    let limit = lent.limit(WRITE);
+    let placed = within(limit, all_at_once(lent.connection(), decided, tiles)).await;
     let placed = placed.map_err(|error| unless_refused(error.into()))?;
     lent.keep();
     Ok(placed)

@@ -14,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// One that has been idle for longer goes back to the pool, which asks it.
 const FRESH: Duration = Duration::from_secs(1);
-/// An answer on a connection that was not asked first may take so long, and is then looked for on one that was.
+/// An answer on a connection that was not asked first may take so long, and is then looked for on one that was. So is what became of
+/// a batch: whoever looks waits for its locks, if it is still on its way.
 const UNASKED: Duration = Duration::from_secs(4);
 /// How long a caller waits for a connection, or SQLite for another process's lock, before it is told.
 pub(super) const WAIT: Duration = Duration::from_secs(15);
@@ -106,7 +107,7 @@ impl Lent {
     }
 
     /// How long an answer may take, of those that may take `longest`.
-    pub(super) fn limit(&self, longest: Duration) -> Duration {
+    pub(crate) fn limit(&self, longest: Duration) -> Duration {
         if self.at_hand { longest.min(UNASKED) } else { longest }
     }
 

@@ -94,7 +94,7 @@ async fn large_bodies_are_committed_in_smaller_batches(fixture: &Fixture) {
 }
 
 /// A store whose connections pass a wire, and what freezes it.
-async fn wired(fixture: &Fixture, batch_timeout: Duration) -> (Store, watch::Sender<u32>) {
+pub async fn wired(fixture: &Fixture, batch_timeout: Duration) -> (Store, watch::Sender<u32>) {
     fixture.with_logs(&["licences"]).await.close().await;
     let Target::Postgres(url) = &fixture.target else { unreachable!("it is PostgreSQL") };
     let (user, rest) = url.split_once('@').unwrap();
@@ -259,15 +259,15 @@ pub async fn counted(store: &Store, sql: &str, least: i64) {
     tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that");
 }
 
-async fn run(store: &Store, statement: &str) {
+pub async fn run(store: &Store, statement: &str) {
     let mut tx = store.db().begin().await.unwrap();
     tx.execute(statement, vec![]).await.unwrap();
     tx.commit().await.unwrap();
 }
 
-const OTHERS: &str = "SELECT COUNT(*) AS count FROM pg_stat_activity
+pub const OTHERS: &str = "SELECT COUNT(*) AS count FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
-const KILL: &str = "SELECT COUNT(pg_terminate_backend(pid)) AS killed FROM pg_stat_activity
+pub const KILL: &str = "SELECT COUNT(pg_terminate_backend(pid)) AS killed FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 /// Every connection but the asking one is cut: the appender's too, and the listener's.

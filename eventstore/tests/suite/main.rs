@@ -12,6 +12,7 @@ mod devices;
 mod facade;
 mod faults;
 mod fixture;
+mod lost;
 mod mirror;
 mod model;
 mod past;

@@ -1,12 +1,15 @@
 //! Batches that are written without a lock, while nobody else appends, and those who come between.
 
-use eventstore::{AppendError, Store, Submission, args};
+use eventstore::{AppendError, Guard, Store, Submission, args};
+use uuid::Uuid;
 
 use crate::fixture::{Fixture, keyed, list, on_both_stores, slug};
 
 on_both_stores!(
     a_server_alone_takes_no_lock,
     another_server_is_noticed,
+    what_is_not_new_after_all_is_found,
+    what_others_rest_on_is_remembered,
     two_servers_at_once_lose_nothing,
     receipts_of_new_entries_need_no_reading,
     what_can_be_made_again_waits_for_no_disk,
@@ -62,6 +65,77 @@ async fn another_server_is_noticed(fixture: &Fixture) {
     if is_short(fixture) {
         assert!(one.metrics().overtaken() > 0);
     }
+    one.close().await;
+    two.close().await;
+}
+
+/// A batch that makes nothing but new records is written without a look. What is not new then refuses the batch, which is looked at:
+/// each gets the answer that it would have had, and whoever came with them is appended.
+async fn what_is_not_new_after_all_is_found(fixture: &Fixture) {
+    let store = fixture.with_logs(&["licences"]).await;
+    let first = keyed(list(vec![fixture.numbered("licences", 1, 1, "N-1")]), "key", 1);
+    let made = store.submit(first.clone()).await.unwrap();
+    let mut next = 100;
+    let mut entries = 1;
+    let wrong = [
+        fixture.one("licences", 1, 1),
+        list(vec![fixture.numbered("licences", 2, 1, "N-1")]),
+        first.clone(),
+        keyed(fixture.one("licences", 3, 1), "key", 2),
+    ];
+    for (at, wrong) in wrong.into_iter().enumerate() {
+        let others = fixture.many("licences", next, 2);
+        let (answer, beside) = tokio::join!(store.submit(wrong), store.submit(others));
+        match (at, answer) {
+            (0, Err(AppendError::Version { given: 1, found: 1, .. }))
+            | (1, Err(AppendError::Number { .. }))
+            | (3, Err(AppendError::Idempotency)) => {}
+            (2, Ok(again)) => assert!(again[0].replayed && again[0].position == made[0].position),
+            (_, other) => panic!("{at}: {other:?}"),
+        }
+        assert_eq!(beside.unwrap().len(), 2, "{at}");
+        // Until it takes what it is given to be new once more.
+        for number in next + 10..next + 60 {
+            store.submit(fixture.one("licences", number, 1)).await.unwrap();
+        }
+        next += 100;
+        entries += 52;
+        if is_short(fixture) {
+            assert_eq!(store.metrics().mistaken(), at as u64 + 1);
+        }
+    }
+    assert_eq!((store.position().await.unwrap(), store.metrics().failed_batches()), (entries, 0));
+    store.close().await;
+    let again = fixture.open().await;
+    assert_eq!(again.read_after(0, 1_000).await.unwrap().len() as u64, entries);
+    again.close().await;
+}
+
+/// What a submission rests on is known after one look, as long as nobody else appends; and follows what this server makes of it.
+async fn what_others_rest_on_is_remembered(fixture: &Fixture) {
+    let one = fixture.with_logs(&["licences"]).await;
+    let resting = |number: u128, version: u64| {
+        let guards = vec![Guard { record: Uuid::from_u128(1), version }];
+        Submission { guards, ..fixture.one("licences", number, 1) }
+    };
+    one.submit(fixture.one("licences", 1, 1)).await.unwrap();
+    for number in 10..15 {
+        one.submit(resting(number, 1)).await.unwrap();
+    }
+    one.submit(fixture.one("licences", 1, 2)).await.unwrap();
+    let stale = one.submit(resting(20, 1)).await.unwrap_err();
+    assert!(matches!(stale, AppendError::Stale { found: 2, .. }), "{stale}");
+    one.submit(resting(21, 2)).await.unwrap();
+    // Alone in its batch there is nothing whose writing would say whether it is so: it was looked at.
+    let mistaken = u64::from(is_short(fixture));
+    assert_eq!((one.metrics().mistaken(), one.metrics().overtaken()), (mistaken, 0));
+
+    let two = fixture.open().await;
+    two.submit(fixture.one("licences", 1, 3)).await.unwrap();
+    let stale = one.submit(resting(22, 2)).await.unwrap_err();
+    assert!(matches!(stale, AppendError::Stale { found: 3, .. }), "{stale}");
+    one.submit(resting(23, 3)).await.unwrap();
+    assert_eq!(one.position().await.unwrap(), 10);
     one.close().await;
     two.close().await;
 }
