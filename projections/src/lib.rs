@@ -50,6 +50,7 @@ pub mod past;
 mod pauses;
 mod projector;
 mod rebuild;
+mod rest;
 mod runner;
 pub mod search;
 mod select;

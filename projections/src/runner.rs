@@ -17,6 +17,7 @@ use crate::{
     handle::{Handle, ProjectorState},
     pace::Pace,
     pauses,
+    rest::Rest,
     step::Stepped,
     tidy,
     waiting::{BACKOFF_MAX, backoff, changed, ticks},
@@ -24,11 +25,6 @@ use crate::{
 
 /// Entries in one batch: at some 20 µs of writing each, a batch holds SQLite's one writer for about 20 ms.
 pub const BATCH_ENTRIES: u32 = 1_000;
-
-/// Between small batches a projector rests for up to so long, and no longer than four times what the last ones took: each costs ten round
-/// trips, and where appends come faster than that, as many more wait for the next.
-const REST_MAX: Duration = Duration::from_millis(200);
-const REST_TIMES: u32 = 4;
 
 /// How the runner works.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +57,7 @@ impl Runner {
     /// Starts the projectors given.
     pub fn start_with(store: &Store, options: Options, projectors: Vec<Arc<dyn Projector>>) -> Self {
         let catalogue = Arc::new(Catalogue::shared(projectors.len(), options.batch_entries.max(1)));
+        let rest = Arc::new(Rest::default());
         let (stop, stopped) = watch::channel(false);
         let mut states = Vec::new();
         let mut tasks = Vec::new();
@@ -70,6 +67,7 @@ impl Runner {
             let task = Task {
                 store: store.clone(),
                 catalogue: Arc::clone(&catalogue),
+                rest: Arc::clone(&rest),
                 projector,
                 options,
                 state,
@@ -98,9 +96,19 @@ impl Runner {
     }
 }
 
+/// What a projector has come to.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    /// How many entries it applied.
+    applied: u64,
+    /// After the last one there are more, but few.
+    more: bool,
+}
+
 struct Task {
     store: Store,
     catalogue: Arc<Catalogue>,
+    rest: Arc<Rest>,
     projector: Arc<dyn Projector>,
     options: Options,
     state: watch::Sender<ProjectorState>,
@@ -120,7 +128,7 @@ impl Task {
             let caught_up = AssertUnwindSafe(self.catch_up()).catch_unwind().await;
             let panicked = |_| Err(StoreError::Internal("the projector panicked".to_owned()).into());
             match caught_up.unwrap_or_else(panicked) {
-                Ok(advanced) => {
+                Ok(reached) => {
                     let paused = self.recovered();
                     // An earlier process, or another server, may have left word of an entry that is passed now.
                     if (paused || !forgotten)
@@ -129,16 +137,22 @@ impl Task {
                         tracing::warn!(projection = self.projector.name(), %error, "an old pause stands");
                     }
                     forgotten = true;
-                    if advanced {
-                        self.rest((begun.elapsed() * REST_TIMES).min(REST_MAX)).await;
+                    if reached.applied > 0 {
+                        let (name, took) = (self.projector.name(), begun.elapsed());
+                        self.pause(self.rest.after(name, took, reached.applied)).await;
+                    }
+                    if reached.more {
+                        continue;
                     }
                 }
                 Err(ProjectionError::Poison { build, position, why, .. }) => {
+                    self.rest.forget(self.projector.name());
                     let asked = self.paused(build, position, &why).await;
                     self.stand(build, position, asked, &mut committed, &mut poll).await;
                     continue;
                 }
                 Err(error) => {
+                    self.rest.forget(self.projector.name());
                     let failures = self.failed(&error);
                     tokio::select! {
                         () = tokio::time::sleep(backoff(failures)) => {}
@@ -155,27 +169,32 @@ impl Task {
         }
     }
 
-    async fn rest(&mut self, pause: Duration) {
+    async fn pause(&mut self, long: Duration) {
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(long) => {}
             _ = self.stop.changed() => {}
         }
     }
 
-    /// Applies batches until there are no more, and makes the build live if it is not yet. Were there any?
-    async fn catch_up(&mut self) -> Result<bool, ProjectionError> {
+    /// Applies batches until there are no more, or few, and makes the build live if it is not yet.
+    async fn catch_up(&mut self) -> Result<Reached, ProjectionError> {
         let projector = Arc::clone(&self.projector);
         let mut build = builds::follow(&self.store, &*projector).await?;
         self.reached(build.position, build.live);
         let mut pace = Pace::new(self.options.batch_entries);
-        let mut advanced = false;
+        let mut reached = Reached::default();
         while !*self.stop.borrow() {
             match pace.step(&self.store, &self.catalogue, &*projector, &mut build, None).await? {
                 Stepped::Advanced { position, entries, orders } => {
-                    advanced = true;
+                    reached.applied += entries;
                     self.untidy |= orders;
                     tracing::debug!(projection = projector.name(), position, entries, "batch applied");
                     self.reached(position, build.live);
+                    let more = self.store.watch().borrow().saturating_sub(position);
+                    // What came meanwhile waits for more, rather than to be a batch of its own.
+                    if more > 0 && more < entries / 2 && build.live && !self.untidy {
+                        return Ok(Reached { more: true, ..reached });
+                    }
                 }
                 Stepped::Idle { position } => {
                     self.reached(position, build.live);
@@ -184,14 +203,14 @@ impl Task {
                         builds::sweep(self.store.db(), &*projector).await?;
                     }
                     self.tidy().await;
-                    return Ok(advanced);
+                    return Ok(reached);
                 }
                 Stepped::Moved => {
                     build = builds::follow(&self.store, &*projector).await?;
                 }
             }
         }
-        Ok(advanced)
+        Ok(reached)
     }
 
     /// Switches to a build that has caught up with the one it replaces; false when that has moved on.

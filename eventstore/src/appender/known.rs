@@ -1,6 +1,6 @@
 //! What a server knows of the journal from its own last batch: while nobody else appends, that is how it still is. A batch then needs
-//! no lock: it reads what it rests on in one statement and is written by another, which changes nothing when the journal
-//! does not end any more where it did.
+//! no lock: it reads what it rests on in one statement, unless all that it makes is new, and is written by another, which changes nothing
+//! when the journal does not end any more where it did.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
