@@ -217,11 +217,7 @@ impl Batches {
         };
         match decided {
             Ok((tiles, mut decided)) => {
-                let goes_on = !decided.logs.is_empty();
-                let outcome = self.write(tx, &mut decided, &tiles).await?;
-                if goes_on {
-                    *lost = None;
-                }
+                let outcome = self.write(tx, &mut decided, &tiles, lost).await?;
                 // Elsewhere there is no other way than under the lock, and what is remembered would be for nothing.
                 if alone && self.db.dialect() == Dialect::Postgres {
                     self.known.remember(head, &decided);
@@ -272,6 +268,7 @@ impl Batches {
         mut tx: Tx,
         decided: &mut Decided,
         tiles: &[FullTile],
+        lost: &mut Option<Lost>,
     ) -> Result<Outcome, StoreError> {
         if decided.logs.is_empty() {
             tx.rollback().await?;
@@ -281,6 +278,8 @@ impl Batches {
         write::write(&mut tx, decided, tiles).await?;
         failpoint::pass(Step::Written);
         tx.commit().await?;
+        // The journal has gone on: whatever was sent before changes nothing any more.
+        *lost = None;
         Ok(self.committed(decided))
     }
 
