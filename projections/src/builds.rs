@@ -201,6 +201,7 @@ async fn sweep_once(db: &Db, projector: &dyn Projector, build: i64) -> Result<bo
         tx.rollback().await?;
         return Ok(true);
     }
+    tx.in_order_of_keys().await?;
     let mut swept = 0;
     for table in projector.tables() {
         swept += table.sweep(&mut tx, build).await?;

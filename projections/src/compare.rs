@@ -66,6 +66,8 @@ pub(crate) async fn builds(
     made: (&mut Tx, i64),
 ) -> Result<Compared, ProjectionError> {
     let mut difference = None;
+    live.0.in_order_of_keys().await?;
+    made.0.in_order_of_keys().await?;
     let mut sides = [Side::new(live), Side::new(made)];
     for table in projector.tables() {
         for side in &mut sides {
@@ -97,6 +99,7 @@ pub(crate) async fn digest(
     projector: &dyn Projector,
     build: i64,
 ) -> Result<Hash, ProjectionError> {
+    tx.in_order_of_keys().await?;
     let mut side = Side::new((tx, build));
     for table in projector.tables() {
         side.begin(table);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventstore::{Store, Waiting};
+use eventstore::{Store, Waiting, args};
 use proofs::{slug::Slug, time::Timestamp};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
@@ -177,6 +177,17 @@ fn seconds_since(since: Timestamp, now: Timestamp) -> u64 {
 pub async fn retry(store: &Store, name: &str) -> Result<bool, ProjectionError> {
     find(name)?;
     pauses::ask(store, name).await
+}
+
+/// When the oldest entry was recorded that a projection has yet to apply; nothing when all that ever ran have applied all.
+pub async fn waiting_since(store: &Store) -> Result<Option<Timestamp>, ProjectionError> {
+    let sql = "SELECT min(position) AS position FROM projection WHERE live = 1";
+    let row = store.db().fetch_optional(sql, args![]).await?;
+    let Some(position) = row.and_then(|row| row.opt_int("position").transpose()).transpose()? else {
+        return Ok(None);
+    };
+    let next = store.read_after(position.unsigned_abs(), 1).await?;
+    Ok(next.first().map(|entry| entry.recorded_at))
 }
 
 /// Where each projection stands, for metrics and for operators.

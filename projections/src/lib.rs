@@ -30,6 +30,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo)
 )]
 
+mod abreast;
 pub mod accesses;
 pub mod account;
 mod batch;
@@ -73,7 +74,7 @@ pub use compare::{Change as RowChange, Difference};
 pub use cursor::{PAGE_ROWS_MAX, Page, PageRequest};
 pub use digest::digest;
 pub use error::ProjectionError;
-pub use handle::{Building, Handle, ProjectorState, Status, retry, statuses, wait_for};
+pub use handle::{Building, Handle, ProjectorState, Status, retry, statuses, wait_for, waiting_since};
 pub use pauses::Pause;
 pub use projector::{Projector, Write};
 pub use rebuild::{Checked, Progress, Rebuilt, catch_up, check, check_with, rebuild, rebuild_with};

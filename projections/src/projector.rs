@@ -47,18 +47,7 @@ impl Write {
 
     /// Deletes the rows of a table whose first columns, `key` of them, are those of `rows`.
     pub fn delete(dialect: Dialect, table: &Table, key: usize, rows: RowSet) -> Self {
-        let columns = &table.columns[..key];
-        let names = |prefix: &str| {
-            columns.iter().map(|(name, _)| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")
-        };
-        let from = sql::rows(dialect, "$2", columns);
-        let sql = format!(
-            "DELETE FROM {table} WHERE build = $1 AND ({names}) IN (SELECT {read} FROM {from} AS r)",
-            table = table.name,
-            names = names(""),
-            read = names("r."),
-        );
-        Self { sql, rows }
+        Self { sql: table.delete(dialect, key), rows }
     }
 
     /// Deletes the rows of records, whatever their key is. It goes over the whole build, since an index for orders, which are few,

@@ -12,6 +12,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     ProjectionError, Projector,
+    abreast::Abreast,
     builds::{self, Build},
     catalogue::Catalogue,
     handle::{Handle, ProjectorState},
@@ -58,6 +59,7 @@ impl Runner {
     pub fn start_with(store: &Store, options: Options, projectors: Vec<Arc<dyn Projector>>) -> Self {
         let catalogue = Arc::new(Catalogue::shared(projectors.len(), options.batch_entries.max(1)));
         let rest = Arc::new(Rest::default());
+        let abreast = Arc::new(Abreast::new(options.batch_entries.max(1)));
         let (stop, stopped) = watch::channel(false);
         let mut states = Vec::new();
         let mut tasks = Vec::new();
@@ -68,6 +70,7 @@ impl Runner {
                 store: store.clone(),
                 catalogue: Arc::clone(&catalogue),
                 rest: Arc::clone(&rest),
+                abreast: Arc::clone(&abreast),
                 projector,
                 options,
                 state,
@@ -109,6 +112,7 @@ struct Task {
     store: Store,
     catalogue: Arc<Catalogue>,
     rest: Arc<Rest>,
+    abreast: Arc<Abreast>,
     projector: Arc<dyn Projector>,
     options: Options,
     state: watch::Sender<ProjectorState>,
@@ -146,13 +150,13 @@ impl Task {
                     }
                 }
                 Err(ProjectionError::Poison { build, position, why, .. }) => {
-                    self.rest.forget(self.projector.name());
+                    self.keeps_nobody_waiting();
                     let asked = self.paused(build, position, &why).await;
                     self.stand(build, position, asked, &mut committed, &mut poll).await;
                     continue;
                 }
                 Err(error) => {
-                    self.rest.forget(self.projector.name());
+                    self.keeps_nobody_waiting();
                     let failures = self.failed(&error);
                     tokio::select! {
                         () = tokio::time::sleep(backoff(failures)) => {}
@@ -184,6 +188,10 @@ impl Task {
         let mut pace = Pace::new(self.options.batch_entries);
         let mut reached = Reached::default();
         while !*self.stop.borrow() {
+            tokio::select! {
+                () = self.abreast.wait(build.position) => {}
+                _ = self.stop.changed() => continue,
+            }
             match pace.step(&self.store, &self.catalogue, &*projector, &mut build, None).await? {
                 Stepped::Advanced { position, entries, orders } => {
                     reached.applied += entries;
@@ -246,7 +254,13 @@ impl Task {
         }
     }
 
+    fn keeps_nobody_waiting(&self) {
+        self.rest.forget(self.projector.name());
+        self.abreast.forget(self.projector.name());
+    }
+
     fn reached(&self, position: u64, live: bool) {
+        self.abreast.reached(self.projector.name(), position);
         self.state.send_if_modified(|state| state.reached(position, live));
     }
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// Batches kept for those who come after the first: as far as one projector may fall behind another and still share. At 1,000 entries
 /// of some 10 kB when they are folded, 40 MB at most, while projectors are behind; nothing when they are not.
-const PLACES_MAX: usize = 4;
+pub(crate) const PLACES_MAX: usize = 4;
 
 /// What a projector finds at a position: its next batch, once someone has read it.
 type Place = Arc<tokio::sync::Mutex<Option<Read>>>;

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use crate::failure::Failure;
 use crate::system::SystemClock;
 
-/// How often it is looked: a look takes some milliseconds of what is measured.
+/// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs a measurement, and looks meanwhile how long the oldest entry has waited that a projection has not applied. Gives the longest.
@@ -25,15 +25,14 @@ pub async fn during<T>(
     loop {
         let look = async {
             pace.tick().await;
-            let statuses = projections::statuses(store).await;
-            statuses.map_err(|error| Failure::because("where projections stand", &error))
+            let since = projections::waiting_since(store).await;
+            since.map_err(|error| Failure::because("where projections stand", &error))
         };
         match select(measuring, pin!(look)).await {
             Either::Left((measured, _)) => return Ok((measured?, most)),
-            Either::Right((statuses, rest)) => {
+            Either::Right((since, rest)) => {
                 let now = SystemClock.now();
-                let since = statuses?.iter().filter_map(|status| status.waiting_since).min();
-                let waited = since.map_or(0, |since| now.millis() - since.millis());
+                let waited = since?.map_or(0, |since| now.millis() - since.millis());
                 most = most.max(Duration::from_millis(u64::try_from(waited).unwrap_or(0)));
                 measuring = rest;
             }

@@ -18,7 +18,7 @@ use crate::keys::{self, Keyring};
 use crate::model::{Appended, KeyChange, Submission};
 use crate::replay;
 use crate::shards::{self, FIRST, Places};
-use crate::sql::{Col, Db, Dialect, Row, RowSet, Tx, rows};
+use crate::sql::{Col, Db, Dialect, Row, RowSet, Tx, probe, rows};
 
 /// Checkpoint signers by register and key. One is used only while the log's row, or whoever opens the log, names it.
 pub(super) type Signers = HashMap<(Slug, Kid), Arc<NoteSigner>>;
@@ -371,19 +371,6 @@ async fn used_keys(tx: &mut Tx, batch: &[Submission], count: i64) -> Result<Used
         ));
     }
     Ok(used)
-}
-
-/// Rows of a table for each row before it. PostgreSQL, whose statistics lag behind a log that grows, would compare each row with each;
-/// of a part of its own it makes probes of an index. SQLite makes them anyway.
-fn probe(dialect: Dialect, table: &str, alias: &str, condition: &str) -> String {
-    match dialect {
-        Dialect::Sqlite => format!("CROSS JOIN {table} AS {alias} ON {condition}"),
-        Dialect::Postgres => {
-            format!(
-                "CROSS JOIN LATERAL (SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0) AS {alias}"
-            )
-        }
-    }
 }
 
 fn logs_sql(dialect: Dialect) -> String {

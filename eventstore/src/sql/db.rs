@@ -355,6 +355,18 @@ impl Tx {
         }
     }
 
+    /// From here on, what is asked in this transaction is asked for the next rows in the order of a key. PostgreSQL plans by statistics,
+    /// which know nothing yet of rows that are being made, and would read and sort all of them for each page.
+    pub async fn in_order_of_keys(&mut self) -> Result<(), StoreError> {
+        if let TxInner::Postgres(tx) = &mut self.0 {
+            let off = ["seqscan", "bitmapscan", "sort"]
+                .map(|way| format!("set_config('enable_{way}', 'off', true)"));
+            let sql = format!("SELECT {}", off.join(", "));
+            within(WRITE, sqlx::query(AssertSqlSafe(sql)).execute(&mut **tx)).await?;
+        }
+        Ok(())
+    }
+
     /// Commits. An error that leaves open whether it happened is [`StoreError::OutcomeUnknown`].
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.0 {

@@ -17,7 +17,7 @@ pub use db::{Db, Tx};
 pub(crate) use db::{Inner as DbInner, TxInner, unless_refused};
 pub(crate) use patience::{Place, WRITE, within};
 pub use row::Row;
-pub use rows::{Col, RowSet, few_rows, rows};
+pub use rows::{Col, RowSet, few_rows, probe, rows};
 
 use std::path::PathBuf;
 

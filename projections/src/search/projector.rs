@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::{platform, subject::Subject};
 use eventstore::{
     args,
-    sql::{self, Col, Dialect, RowSet},
+    sql::{self, Col, Dialect, RowSet, probe},
 };
 
 use super::{document::Document, text};
@@ -63,7 +63,8 @@ impl Projector for SearchProjector {
         Some("search_index")
     }
 
-    /// Persons and subjects first: a record's row takes the names of those whom it concerns now.
+    /// Persons and subjects first: a record's row takes the names of those whom it concerns now. Whom it no longer concerns is taken
+    /// away before.
     fn writes(&self, dialect: Dialect, batch: &Batch) -> Result<Vec<Write>, ProjectionError> {
         let lives = || batch.lives.iter().filter(|life| !UNINDEXED.contains(&life.register.as_str()));
         let persons = || lives().filter(|life| life.register.as_str() == platform::PERSONS);
@@ -72,12 +73,12 @@ impl Projector for SearchProjector {
             changed.push(args![life.record.to_string()]);
         }
         let mut gone = RowSet::new();
-        for life in lives() {
+        for life in lives().filter(|life| !life.first().fresh) {
             gone.push(args![life.record]);
         }
         Ok(vec![
             Write::upsert(dialect, &PERSONS, names(persons())),
-            Write::statement(forget_subjects(dialect), gone),
+            Write::delete(dialect, &SUBJECTS, 1, gone),
             Write::statement(name_subjects(dialect), subjects(lives())),
             Write::statement(put_records(dialect), records(lives())),
             Write::statement(rename(dialect), changed),
@@ -130,12 +131,6 @@ fn records<'a>(lives: impl Iterator<Item = &'a Life>) -> RowSet {
     rows
 }
 
-/// Whom a record no longer concerns is taken away; those whom it does come again after this.
-fn forget_subjects(dialect: Dialect) -> String {
-    let from = sql::rows(dialect, "$2", &[("record", Col::Blob)]);
-    format!("DELETE FROM search_subject WHERE build = $1 AND record IN (SELECT r.record FROM {from} AS r)")
-}
-
 fn name_subjects(dialect: Dialect) -> String {
     let from = sql::rows(dialect, "$2", SUBJECTS.columns);
     format!(
@@ -144,11 +139,11 @@ fn name_subjects(dialect: Dialect) -> String {
 }
 
 /// The names of a record's subjects, in an order of their own: which of them was written first leaves no trace.
-fn names_of(record: &str) -> String {
+fn names_of(dialect: Dialect, record: &str) -> String {
+    let subjects = probe(dialect, "search_subject", "s", &format!("s.build = $1 AND s.record = {record}"));
+    let persons = probe(dialect, "search_person", "p", "p.build = $1 AND p.person = s.subject");
     format!(
-        "COALESCE((SELECT string_agg(p.names, ' . ' ORDER BY p.person) FROM search_subject AS s \
-         JOIN search_person AS p ON p.build = s.build AND p.person = s.subject \
-         WHERE s.build = $1 AND s.record = {record}), '')"
+        "COALESCE((SELECT string_agg(p.names, ' . ' ORDER BY p.person) FROM (SELECT 1) AS one {subjects} {persons}), '')"
     )
 }
 
@@ -163,7 +158,7 @@ fn put_records(dialect: Dialect) -> String {
          ON CONFLICT (build, record) DO UPDATE SET {}",
         list(""),
         list("r."),
-        names_of("r.record"),
+        names_of(dialect, "r.record"),
         sql::rows(dialect, "$2", given),
         set.join(", "),
     )
@@ -171,11 +166,17 @@ fn put_records(dialect: Dialect) -> String {
 
 /// Persons in `$2` may be called otherwise now: so are the records that concern them.
 fn rename(dialect: Dialect) -> String {
-    let from = sql::rows(dialect, "$2", &[("person", Col::Text)]);
-    let names = names_of("search_record.record");
-    format!(
-        "UPDATE search_record SET names = {names} WHERE build = $1 AND record IN \
-         (SELECT s.record FROM {from} AS r CROSS JOIN search_subject AS s WHERE s.build = $1 AND s.subject = r.person) \
-         AND names <> {names}"
-    )
+    let persons = sql::rows(dialect, "$2", &[("person", Col::Text)]);
+    let names = names_of(dialect, "search_record.record");
+    let subjects = probe(dialect, "search_subject", "s", "s.build = $1 AND s.subject = r.person");
+    let of_them = match dialect {
+        Dialect::Sqlite => {
+            format!("build = $1 AND record IN (SELECT s.record FROM {persons} AS r {subjects})")
+        }
+        Dialect::Postgres => {
+            let records = probe(dialect, "search_record", "d", "d.build = $1 AND d.record = s.record");
+            format!("ctid = ANY (ARRAY(SELECT d.ctid FROM {persons} AS r {subjects} {records}))")
+        }
+    };
+    format!("UPDATE search_record SET names = {names} WHERE {of_them} AND names <> {names}")
 }

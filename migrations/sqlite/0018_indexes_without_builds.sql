@@ -1,0 +1,1 @@
+-- Nothing to do here: SQLite takes the index of which a question names the most columns.
