@@ -61,20 +61,35 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JcsError> {
 
 /// Writes a value's only canonical form (RFC 8785).
 pub fn canonical(value: &Value) -> Result<Vec<u8>, JcsError> {
-    check(value, 0)?;
-    // After `check` the canonicalizer has nothing left to refuse: no number is infinite, and a map has no name twice.
-    serde_json_canonicalizer::to_vec(value).map_err(|_| JcsError::Number)
+    let usual = check(value, 0)?;
+    // After `check` neither has anything left to refuse: no number is infinite, and a map has no name twice.
+    let written = if usual { serde_json::to_vec(value) } else { serde_json_canonicalizer::to_vec(value) };
+    written.map_err(|_| JcsError::Number)
 }
 
-fn check(value: &Value, depth: usize) -> Result<(), JcsError> {
+/// Whether `serde_json` writes the canonical form by itself, and in a tenth of the time: it does when numbers are integers, and names
+/// come in the order of UTF-16 as they do in that of UTF-8. Escapes are the same.
+fn check(value: &Value, depth: usize) -> Result<bool, JcsError> {
     match value {
-        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
-        Value::Number(number) => check_number(number),
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(true),
+        Value::Number(number) => check_number(number).map(|()| !number.is_f64()),
         Value::Array(_) | Value::Object(_) if depth == DEPTH_MAX => Err(JcsError::Depth),
-        Value::Array(items) => items.iter().try_for_each(|item| check(item, depth + 1)),
-        Value::Object(members) => members.values().try_for_each(|member| check(member, depth + 1)),
+        Value::Array(items) => items.iter().try_fold(true, |usual, item| Ok(check(item, depth + 1)? & usual)),
+        Value::Object(members) => {
+            let (mut usual, mut before) = (true, None);
+            for (name, member) in members {
+                usual &=
+                    before < Some(name.as_str()) && name.bytes().all(|byte| byte < FIRST_BEYOND_SURROGATES);
+                usual &= check(member, depth + 1)?;
+                before = Some(name.as_str());
+            }
+            Ok(usual)
+        }
     }
 }
+
+/// From U+E000 on, whose UTF-8 begins so, letters of two UTF-16 units come before those of one.
+const FIRST_BEYOND_SURROGATES: u8 = 0xee;
 
 fn check_number(number: &Number) -> Result<(), JcsError> {
     let fits = match (number.as_u64(), number.as_i64(), number.as_f64()) {

@@ -154,7 +154,7 @@ impl Registry {
         if !key.as_ref().is_none_or(visible) {
             return Err(Reason::IdempotencyKey.into());
         }
-        let digested = if key.is_some() { Some(entries.clone()) } else { None };
+        let kept = key.as_ref().map(|_| entries.iter().map(digest::kept).collect::<Vec<_>>());
         let entries = self.complete(&request.register, entries).await?;
         let register = request.register.clone();
         let new_records: Vec<Uuid> = entries.iter().map(|_| sign::new_uuid(self.store())).collect();
@@ -163,11 +163,10 @@ impl Registry {
             for ((at, entry), new_record) in entries.into_iter().enumerate().zip(new_records) {
                 parsed.push(Parsed::read(entry, &register, new_record).map_err(|reason| reason.at(at))?);
             }
-            let digest = digested.map(|digested| {
-                let meanings = digested.iter().zip(&parsed).map(|(entry, parsed)| {
-                    digest::meaning(entry, parsed.signed.as_ref().map(|(signed, _)| signed))
-                });
-                digest::digest(&register, &meanings.collect::<Vec<_>>())
+            let digest = kept.map(|kept| {
+                let meanings =
+                    kept.iter().zip(&parsed).map(|(kept, parsed)| digest::meaning(kept.as_ref(), parsed));
+                digest::digest(&register, meanings)
             });
             Ok::<_, Refusal>((parsed, digest))
         };

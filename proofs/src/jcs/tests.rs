@@ -95,7 +95,28 @@ fn what_is_canonical_is_told_without_a_tree() {
     }
 }
 
+/// Names whose order is another in UTF-16, numbers that are written anew, letters that are escaped.
+#[test]
+fn what_is_not_usual_is_written_by_the_library() {
+    for (value, usual) in [
+        (json!({"a": [1, {"\u{d7ff}": "\u{7f}\u{1f}\u{2028}\"\\/"}], "b": -5}), true),
+        (json!({"\u{e000}": 1, "\u{1f600}": 2}), false),
+        (json!([0.5]), false),
+        (json!([-0.0]), false),
+    ] {
+        assert_eq!(check(&value, 0), Ok(usual), "{value}");
+        assert_eq!(canonical(&value).unwrap(), serde_json_canonicalizer::to_vec(&value).unwrap(), "{value}");
+    }
+    assert_eq!(canonical(&json!([-0.0])).unwrap(), b"[0]");
+}
+
 proptest! {
+    /// Whoever writes it.
+    #[test]
+    fn the_form_is_what_the_library_writes(value in any_value()) {
+        prop_assert_eq!(canonical(&value).unwrap(), serde_json_canonicalizer::to_vec(&value).unwrap());
+    }
+
     #[test]
     fn a_form_is_canonical_if_it_is_what_would_be_written(
         value in any_value(),
