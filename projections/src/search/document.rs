@@ -70,9 +70,15 @@ impl Document {
         self.words.join(" ")
     }
 
-    /// Stems and joined numbers, in order.
+    /// Stems, numbers, joined numbers, and words that do not begin with their stems, in order.
     pub fn extras(&self) -> String {
         self.extras.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The part that PostgreSQL indexes.
+    #[cfg(test)]
+    pub fn indexed(&self) -> Self {
+        Self { words: Vec::new(), ..self.clone() }
     }
 
     /// Does it have this word, stem or joined number?
@@ -125,8 +131,15 @@ impl Document {
         }
         self.numbers(&words);
         for word in words {
-            if !word.digits {
-                self.extra(format!("{STEM}{}", word.stem()));
+            // PostgreSQL's index has numbers themselves, and of other words the stem: the word too where it does not begin with it.
+            if word.digits {
+                self.extra(word.form.clone());
+            } else {
+                let stem = word.stem();
+                if !word.form.starts_with(&stem) {
+                    self.extra(word.form.clone());
+                }
+                self.extra(format!("{STEM}{stem}"));
             }
             if self.room(word.form.len()) {
                 self.words.push(word.form);

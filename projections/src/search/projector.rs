@@ -52,7 +52,7 @@ impl Projector for SearchProjector {
     }
 
     fn version(&self) -> i64 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [Table] {

@@ -32,12 +32,14 @@ pub struct Scope {
     pub status: Option<String>,
 }
 
-/// What PostgreSQL compares a question with: of everything, the expression that `search_record_words` indexes, to the letter. A person's
-/// own records are few, and of them the names are left out.
+/// What PostgreSQL compares a question with. Of a person's own records the names are left out.
 fn document(own: bool) -> String {
     let names = if own { "" } else { " || ' ' || d.names" };
     format!("array_to_tsvector(array_remove(string_to_array(d.words || ' ' || d.extras{names}, ' '), ''))")
 }
+
+/// What `search_record_words` indexes, to the letter.
+const INDEXED: &str = "array_to_tsvector(array_remove(string_to_array(d.extras || ' ' || d.names, ' '), ''))";
 
 /// A record's place in the order of a result: what it matches by, then when it was made.
 const RANK: u64 = 1 << 60;
@@ -217,7 +219,7 @@ impl Sql {
     }
 
     /// What drives the search: on SQLite the index, from which rows are then taken, on PostgreSQL a condition that its
-    /// index answers.
+    /// index answers, and another where that is not all. A person's own records are few, and need no index.
     fn matches(&mut self, node: &Node, own: bool) -> (Option<String>, String) {
         match self.dialect {
             Dialect::Sqlite => {
@@ -225,7 +227,18 @@ impl Sql {
                 let condition = format!("f.search_index MATCH {question} AND d.id = f.rowid");
                 (Some("search_index AS f".to_owned()), condition)
             }
-            Dialect::Postgres => (None, self.is_among(node, own)),
+            Dialect::Postgres if own => (None, self.is_among(node, own)),
+            Dialect::Postgres => {
+                let indexed = node.indexed();
+                let question = self.question(&indexed, own);
+                let found = format!("{INDEXED} @@ {question}::tsquery");
+                let all = if indexed == *node {
+                    found
+                } else {
+                    format!("{found} AND {}", self.is_among(node, own))
+                };
+                (None, all)
+            }
         }
     }
 
@@ -266,8 +279,8 @@ impl Sql {
 mod tests {
     #[test]
     fn what_is_asked_for_is_what_is_indexed() {
-        let migration = include_str!("../../../migrations/postgres/0017_narrow_search.sql");
-        let indexed = super::document(false).replace("d.", "");
+        let migration = include_str!("../../../migrations/postgres/0019_search_by_stems.sql");
+        let indexed = super::INDEXED.replace("d.", "");
         assert!(migration.contains(&format!("USING GIN ({indexed})")), "{indexed}");
     }
 }

@@ -104,9 +104,37 @@ impl Node {
         }
     }
 
+    /// What PostgreSQL's index answers of it: stems, numbers, and words that do not begin with their stems. Whatever has this node has that
+    /// one too; the reverse holds only where they are equal.
+    pub fn indexed(&self) -> Self {
+        match self {
+            Self::Token(token) => Self::Token(indexed(token)),
+            Self::Beginning(beginning) if beginning.chars().any(text::is_digit) => self.clone(),
+            Self::Beginning(beginning) => {
+                // A word that begins so has a stem that begins so, or one that is shorter.
+                let shorter = beginning.char_indices().skip(1).map(|(end, _)| &beginning[..end]);
+                let shorter = shorter.map(|stem| Self::Token(format!("{STEM}{stem}")));
+                let longer = [self.clone(), Self::Beginning(format!("{STEM}{beginning}"))];
+                Self::Any(longer.into_iter().chain(shorter).collect())
+            }
+            Self::Sequence(words) => Self::All(words.iter().map(|word| Self::Token(indexed(word))).collect()),
+            Self::All(nodes) => Self::All(nodes.iter().map(Self::indexed).collect()),
+            Self::Any(nodes) => Self::Any(nodes.iter().map(Self::indexed).collect()),
+        }
+    }
+
     fn all(mut nodes: Vec<Self>) -> Self {
         if nodes.len() == 1 { nodes.remove(0) } else { Self::All(nodes) }
     }
+}
+
+/// What is indexed of a token.
+fn indexed(token: &str) -> String {
+    if token.starts_with(STEM) || token.chars().any(text::is_digit) {
+        return token.to_owned();
+    }
+    let word = Word { form: token.to_owned(), digits: false };
+    format!("{STEM}{}", word.stem())
 }
 
 /// A word of the question, and whether a longer one will do.

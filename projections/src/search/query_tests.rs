@@ -71,7 +71,51 @@ fn a_title_is_matched_as_a_record_is() {
     }
 }
 
+#[test]
+fn the_index_is_asked_for_stems() {
+    let of = |text: &str| {
+        let query = Query::parse(text).unwrap();
+        expression(Dialect::Postgres, &query.wanted[0].loose.indexed())
+    };
+    assert_eq!(of("Разрешения"), "'_разрешен'");
+    assert_eq!(of("\"на строительство\""), "('_на' & '_строительств')");
+    assert_eq!(of("лиц*"), "('лиц':* | '_лиц':* | '_л' | '_ли')");
+    assert_eq!(of("77*"), "'77':*");
+    assert_eq!(of("77-12"), of("77 12"));
+}
+
 proptest! {
+    /// Words of either language, whose stems are shorter, or another word (`flies`, `dying`); numbers; and what is asked for of them.
+    #[test]
+    fn what_is_found_is_found_in_the_index(
+        words in prop::collection::vec(
+            "[а-я]{1,12}|[a-z]{1,8}(ies|ied|ying|y|ational|izer|s)?|[а-яa-z]{0,3}[0-9]{1,4}|dying|idly|news",
+            1..8,
+        ),
+        at in any::<prop::sample::Index>(),
+        letters in 1..12_usize,
+        how in 0..4,
+    ) {
+        let text = words.join(" ");
+        let title = Title { ru: text.clone().into(), en: "flies, skis".into() };
+        let document = Document::of_title(&title);
+        let word = &words[at.index(words.len())];
+        let beginning: String = word.chars().take(letters).collect();
+        let question = match how {
+            0 => word.clone(),
+            1 => format!("{beginning}*"),
+            2 => format!("\"{word}\" {beginning}*"),
+            _ => format!("\"{text}\""),
+        };
+        let Ok(query) = Query::parse(&question) else { return Ok(()) };
+        for term in &query.wanted {
+            prop_assert!(term.loose.found_in(&document) || how == 1 || how == 2, "{question} in {text}");
+            if term.loose.found_in(&document) {
+                prop_assert!(term.loose.indexed().found_in(&document.indexed()), "{question} in {text}");
+            }
+        }
+    }
+
     /// Whatever is asked, the databases are given words, and operators that we put between them.
     #[test]
     fn any_text_is_a_question_or_none(text in r#"([-"*а-яёА-Я a-z0-9'&|!:()<>{}_\\^+№.]|AND|OR|NOT|NEAR|\PC){0,60}"#) {

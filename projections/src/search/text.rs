@@ -78,7 +78,8 @@ fn lower(letter: char) -> char {
     }
 }
 
-fn is_digit(letter: char) -> bool {
+/// Does it make its word a number?
+pub(super) fn is_digit(letter: char) -> bool {
     letter.is_ascii_digit() || !is_composed(letter) && letter.is_numeric()
 }
 

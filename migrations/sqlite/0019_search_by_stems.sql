@@ -1,0 +1,1 @@
+-- Nothing to do here: FTS5 keeps its words in another way, and answers beginnings of words from them.
