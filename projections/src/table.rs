@@ -49,41 +49,30 @@ impl Table {
     }
 
     /// `DELETE` of the rows of the build in `$1` whose first columns, `key` of them, are those of a row in `$2`. PostgreSQL knows
-    /// little of a build that is being made, and would read all of it: what is found for each row by itself is found by the key.
+    /// little of a build that is being made, and would read all of it: what is found for each row by itself is found by the key, and
+    /// taken by it, since no condition but the key's says which build it is in.
     pub(crate) fn delete(&self, dialect: Dialect, key: usize) -> String {
         let columns = &self.columns[..key];
-        let rows = sql::rows(dialect, "$2", columns);
-        let table = self.name;
-        match dialect {
-            Dialect::Sqlite => {
-                let names = |prefix: &str| join(columns.iter().map(|(name, _)| format!("{prefix}{name}")));
-                let (key, read) = (names(""), names("r."));
-                format!(
-                    "DELETE FROM {table} WHERE build = $1 AND ({key}) IN (SELECT {read} FROM {rows} AS r)"
-                )
-            }
-            Dialect::Postgres => {
-                let same = columns.iter().map(|(name, _)| format!("d.{name} = r.{name}"));
-                let same = same.collect::<Vec<_>>().join(" AND ");
-                let found = sql::probe(dialect, table, "d", &format!("d.build = $1 AND {same}"));
-                format!(
-                    "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM {rows} AS r {found}))"
-                )
-            }
-        }
+        let same = columns.iter().map(|(name, _)| format!("d.{name} = r.{name}"));
+        let same: Vec<String> = std::iter::once("d.build = $1".to_owned()).chain(same).collect();
+        let found = sql::probe(dialect, self.name, "d", &same.join(" AND "));
+        format!(
+            "DELETE FROM {table} WHERE (build, {key}) IN (SELECT d.build, {read} FROM {rows} AS r {found})",
+            table = self.name,
+            key = join(self.key_names()),
+            read = join(self.key_names().map(|name| format!("d.{name}"))),
+            rows = sql::rows(dialect, "$2", columns),
+        )
     }
 
     /// Deletes rows of `build`, a bounded number; returns how many.
     pub(crate) async fn sweep(&self, tx: &mut Tx, build: i64) -> Result<u64, ProjectionError> {
-        let row = match tx.dialect() {
-            Dialect::Sqlite => join(self.key_names()),
-            Dialect::Postgres => "ctid".to_owned(),
-        };
-        let some = format!("SELECT {row} FROM {} WHERE build = $1 LIMIT {SWEEP_ROWS_MAX}", self.name);
-        let sql = match tx.dialect() {
-            Dialect::Sqlite => format!("DELETE FROM {} WHERE build = $1 AND ({row}) IN ({some})", self.name),
-            Dialect::Postgres => format!("DELETE FROM {} WHERE ctid = ANY (ARRAY({some}))", self.name),
-        };
+        let key = join(self.key_names());
+        let sql = format!(
+            "DELETE FROM {table} WHERE (build, {key}) IN \
+             (SELECT build, {key} FROM {table} WHERE build = $1 LIMIT {SWEEP_ROWS_MAX})",
+            table = self.name,
+        );
         Ok(tx.execute(&sql, vec![build.into()]).await?)
     }
 

@@ -65,12 +65,12 @@ pub fn few_rows(dialect: Dialect, parameter: &str, columns: &[(&str, Col)]) -> S
 }
 
 /// Rows of a table for each row before it, to stand after it in `FROM`. PostgreSQL, whose statistics lag behind a table that grows,
-/// would compare each row with each; of a part of its own it makes probes of an index. SQLite makes them anyway. `ctid` is among its columns on PostgreSQL.
+/// would compare each row with each; of a part of its own it makes probes of an index. SQLite makes them anyway.
 pub fn probe(dialect: Dialect, table: &str, alias: &str, condition: &str) -> String {
     match dialect {
         Dialect::Sqlite => format!("CROSS JOIN {table} AS {alias} ON {condition}"),
         Dialect::Postgres => format!(
-            "CROSS JOIN LATERAL (SELECT {alias}.ctid, {alias}.* FROM {table} AS {alias} WHERE {condition} OFFSET 0) AS {alias}"
+            "CROSS JOIN LATERAL (SELECT * FROM {table} AS {alias} WHERE {condition} OFFSET 0) AS {alias}"
         ),
     }
 }

@@ -169,14 +169,8 @@ fn rename(dialect: Dialect) -> String {
     let persons = sql::rows(dialect, "$2", &[("person", Col::Text)]);
     let names = names_of(dialect, "search_record.record");
     let subjects = probe(dialect, "search_subject", "s", "s.build = $1 AND s.subject = r.person");
-    let of_them = match dialect {
-        Dialect::Sqlite => {
-            format!("build = $1 AND record IN (SELECT s.record FROM {persons} AS r {subjects})")
-        }
-        Dialect::Postgres => {
-            let records = probe(dialect, "search_record", "d", "d.build = $1 AND d.record = s.record");
-            format!("ctid = ANY (ARRAY(SELECT d.ctid FROM {persons} AS r {subjects} {records}))")
-        }
-    };
-    format!("UPDATE search_record SET names = {names} WHERE {of_them} AND names <> {names}")
+    format!(
+        "UPDATE search_record SET names = {names} WHERE (build, record) IN \
+         (SELECT s.build, s.record FROM {persons} AS r {subjects}) AND names <> {names}"
+    )
 }
