@@ -3,8 +3,8 @@
 //! A record is found by every text, date and number in its content, by the title of its register, and by the names and
 //! numbers of the persons whom it concerns, though these stand in `persons` alone. Words are taken apart, spelled alike
 //! and stemmed in Rust ([`Query`] and what is indexed by one code), so that SQLite's FTS5 and PostgreSQL's tsvector,
-//! which only compare tokens, give the same answers in the same order. PostgreSQL indexes of a word its stem alone, which is
-//! half of what FTS5 has; where more was asked for, the words of what it finds are compared (`Node::indexed`).
+//! which only compare tokens, give the same answers in the same order. PostgreSQL indexes of a word its stem alone;
+//! where more was asked for, the words of what it finds are compared (`Node::indexed`).
 //!
 //! The names are those that the persons have now. A name in the row of a record comes from rows of the same build, which
 //! were made of entries up to the same position: where batches begin leaves no trace.
