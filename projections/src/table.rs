@@ -67,13 +67,16 @@ impl Table {
 
     /// Deletes rows of `build`, a bounded number; returns how many.
     pub(crate) async fn sweep(&self, tx: &mut Tx, build: i64) -> Result<u64, ProjectionError> {
+        Ok(tx.execute(&self.sweep_sql(), vec![build.into()]).await?)
+    }
+
+    fn sweep_sql(&self) -> String {
         let key = join(self.key_names());
-        let sql = format!(
+        format!(
             "DELETE FROM {table} WHERE (build, {key}) IN \
              (SELECT build, {key} FROM {table} WHERE build = $1 LIMIT {SWEEP_ROWS_MAX})",
             table = self.name,
-        );
-        Ok(tx.execute(&sql, vec![build.into()]).await?)
+        )
     }
 
     fn key_names(&self) -> impl Iterator<Item = String> {
@@ -87,4 +90,42 @@ impl Table {
 
 fn join(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use eventstore::{
+        Options, Store, args,
+        sql::{Arg, RowSet, Target},
+        testing::{ManualClock, SeededEntropy, master_key},
+    };
+    use proofs::time::Timestamp;
+
+    use super::*;
+
+    /// PostgreSQL's are counted where a rebuild is (`tests/suite/replay.rs`).
+    #[tokio::test]
+    async fn sqlite_deletes_by_the_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite(directory.path().join("store.db"));
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+        let (entropy, key) = (Arc::new(SeededEntropy::new(7)), Arc::new(master_key()));
+        let store = Store::open(Options::new(target, "log.test", clock, entropy, key)).await.unwrap();
+        for projector in crate::projectors() {
+            for table in projector.tables() {
+                let deletes = (table.delete(Dialect::Sqlite, 1), args![1_i64, RowSet::new().into_arg()]);
+                let sweeps = (table.sweep_sql(), args![1_i64]);
+                for (sql, args) in [deletes, sweeps] {
+                    let args: Vec<Arg> = args;
+                    let plan =
+                        store.db().fetch_all(&format!("EXPLAIN QUERY PLAN {sql}"), args).await.unwrap();
+                    let first = plan[0].text("detail").unwrap();
+                    assert!(first.contains("(build=? AND "), "{sql}\n{first}");
+                }
+            }
+        }
+        store.close().await;
+    }
 }
